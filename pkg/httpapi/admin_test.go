@@ -1,0 +1,56 @@
+package httpapi_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"ticketing/pkg/httpapi"
+)
+
+func TestAdmin(t *testing.T) {
+	works := httpapi.Check{Name: "store", Check: func(context.Context) error { return nil }}
+	fails := httpapi.Check{Name: "bus", Check: func(context.Context) error { return errors.New("connection lost") }}
+	hangs := httpapi.Check{Name: "clock", Check: func(ctx context.Context) error {
+		<-ctx.Done()
+		return ctx.Err()
+	}}
+	for _, tt := range []struct {
+		name   string
+		path   string
+		checks []httpapi.Check
+		status int
+		body   string
+	}{
+		{"alive without being ready", "/healthz", []httpapi.Check{fails}, 200, `{"alive":true}`},
+		{"nothing to check", "/readyz", nil, 200, `{"ready":true,"checks":[]}`},
+		{"ready", "/readyz", []httpapi.Check{works}, 200, `{"ready":true,"checks":[{"name":"store","ready":true}]}`},
+		{"one fails", "/readyz", []httpapi.Check{works, fails}, 503,
+			`{"ready":false,"checks":[{"name":"store","ready":true},` +
+				`{"name":"bus","ready":false,"reason":"connection lost"}]}`},
+		{"one hangs", "/readyz", []httpapi.Check{hangs, works}, 503,
+			`{"ready":false,"checks":[{"name":"clock","ready":false,"reason":"context deadline exceeded"},` +
+				`{"name":"store","ready":true}]}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := httptest.NewRecorder()
+			httpapi.Admin(tt.checks...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+			if got := strings.TrimSpace(w.Body.String()); w.Code != tt.status || got != tt.body {
+				t.Errorf("answer = %d %s, want %d %s", w.Code, got, tt.status, tt.body)
+			}
+		})
+	}
+}
+
+func TestAdminTakesFurtherRoutes(t *testing.T) {
+	admin := httpapi.Admin()
+	admin.Get("/parked", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
+	w := httptest.NewRecorder()
+	admin.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/parked", nil))
+	if w.Code != http.StatusTeapot {
+		t.Errorf("status = %d, want the added route's", w.Code)
+	}
+}

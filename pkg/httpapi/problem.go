@@ -1,0 +1,133 @@
+package httpapi
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"net/http"
+	"strings"
+
+	"ticketing/pkg/fault"
+	"ticketing/pkg/store"
+)
+
+// retryAfter is the number of seconds after which a client may try again, with 429 and 503.
+const retryAfter = "2"
+
+// Problem is the body of every answer that is not a success: an RFC 9457 document that also carries
+// the list the Node version of the system answers with.
+type Problem struct {
+	// Type is "about:blank": the status says it all, as RFC 9457 puts it.
+	Type string `json:"type"`
+	// Title is the text of the status.
+	Title  string `json:"title"`
+	Status int    `json:"status"`
+	// Detail is all messages in one line.
+	Detail string `json:"detail"`
+	// Errors has at least one element.
+	Errors []ProblemError `json:"errors"`
+}
+
+// ProblemError is one thing that is wrong; Field names the field of the request it is about, if any.
+type ProblemError struct {
+	Message string `json:"message"`
+	Field   string `json:"field,omitempty"`
+}
+
+// statusOf is the one table from an error to a status. For a fault the message is empty, as its own
+// details are meant for the client; the text of any other error is not.
+func statusOf(err error) (status int, message string) {
+	switch {
+	case fault.KindOf(err) != 0:
+		return statusOfKind(fault.KindOf(err)), ""
+	case errors.Is(err, store.ErrNotFound):
+		return http.StatusNotFound, "not found"
+	case errors.Is(err, store.ErrConflict):
+		return http.StatusConflict, "was changed by others at the same time, try again"
+	case errors.Is(err, store.ErrUnavailable),
+		errors.Is(err, context.Canceled),
+		errors.Is(err, context.DeadlineExceeded):
+		return http.StatusServiceUnavailable, "temporarily unavailable, try again"
+	}
+	return http.StatusInternalServerError, "something went wrong"
+}
+
+func statusOfKind(kind fault.Kind) int {
+	switch kind {
+	case fault.Invalid:
+		return http.StatusBadRequest
+	case fault.Unauthenticated:
+		return http.StatusUnauthorized
+	case fault.Forbidden:
+		return http.StatusForbidden
+	case fault.NotFound:
+		return http.StatusNotFound
+	case fault.Conflict:
+		return http.StatusConflict
+	case fault.Stale:
+		return http.StatusPreconditionFailed
+	case fault.TooLarge:
+		return http.StatusRequestEntityTooLarge
+	case fault.Unsupported:
+		return http.StatusUnsupportedMediaType
+	case fault.TooMany:
+		return http.StatusTooManyRequests
+	case fault.Unavailable:
+		return http.StatusServiceUnavailable
+	}
+	return http.StatusInternalServerError
+}
+
+// newProblem describes err to a client. Only a fault's own texts pass through.
+func newProblem(err error) Problem {
+	status, message := statusOf(err)
+	errs := []ProblemError{{Message: message}}
+	var f *fault.Error
+	if errors.As(err, &f) && len(f.Details) > 0 {
+		errs = errs[:0]
+		for _, d := range f.Details {
+			errs = append(errs, ProblemError{Message: d.Message, Field: d.Field})
+		}
+	}
+	return problemOf(status, errs)
+}
+
+func problemOf(status int, errs []ProblemError) Problem {
+	lines := make([]string, len(errs))
+	for i, e := range errs {
+		lines[i] = strings.TrimSpace(e.Field + " " + e.Message)
+	}
+	return Problem{
+		Type:   "about:blank",
+		Title:  http.StatusText(status),
+		Status: status,
+		Detail: strings.Join(lines, "; "),
+		Errors: errs,
+	}
+}
+
+// WriteProblem answers with the problem document that err stands for and logs nothing: for middleware
+// whose errors are the client's. Handlers return their error instead. The connection stays usable.
+func WriteProblem(w http.ResponseWriter, err error) {
+	newProblem(err).write(w)
+}
+
+func (p Problem) write(w http.ResponseWriter) {
+	header := w.Header()
+	switch p.Status {
+	case http.StatusUnauthorized:
+		// A 401 must name a scheme (RFC 9110, 15.5.2); the session cookie has no registered one.
+		header.Set("WWW-Authenticate", `Cookie realm="ticketing"`)
+	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
+		header.Set("Retry-After", retryAfter)
+	}
+	// What a handler had prepared for its success does not describe this answer.
+	for _, name := range []string{"ETag", "Link", "Location", "Content-Length"} {
+		header.Del(name)
+	}
+	header.Set("Content-Type", "application/problem+json")
+	w.WriteHeader(p.Status)
+	encoder := json.NewEncoder(w)
+	encoder.SetEscapeHTML(false)
+	_ = encoder.Encode(p) // fails only where the client has gone
+}
