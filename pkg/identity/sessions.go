@@ -1,0 +1,182 @@
+// Package identity knows who sends a request: the session cookie, which every service can read without
+// asking another.
+//
+//	auth:    Issue ─> Set-Cookie: session=base64({"jwt":"<HS256 over id, email, iat>"})
+//	others:  Cookie ─> Authenticate ─> context ─> FromContext
+//	                                └> Require: 401 where there is nobody
+//
+// The cookie is the one of the Node version (cookie-session around jsonwebtoken), byte for byte, so
+// either side reads what the other wrote. Who holds the key can be anyone: services share it and
+// nobody else has it. There is no list of sessions; signing out forgets the cookie, and a stolen
+// one ends with its time to live.
+package identity
+
+import (
+	"bytes"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/golang-jwt/jwt/v5"
+
+	"ticketing/pkg/event"
+)
+
+const (
+	// CookieName is the name of the session cookie.
+	CookieName = "session"
+	// MinKey is the least length of the key, in bytes: the output of SHA-256, as RFC 7518 demands.
+	MinKey = 32
+	// maxCookie is the longest value that is looked at, in bytes; browsers store no longer one.
+	maxCookie = 4096
+	// maxSkew is how far the clock of another service may be ahead of ours.
+	maxSkew = time.Minute
+)
+
+// Errors of Read. Both mean that nobody is signed in.
+var (
+	// ErrNoSession: the request has no session cookie.
+	ErrNoSession = errors.New("no session")
+	// ErrBadSession: the cookie is forged, expired or no session at all.
+	ErrBadSession = errors.New("bad session")
+)
+
+// User is who sends a request.
+type User struct {
+	ID    event.ID
+	Email string
+}
+
+// Sessions writes and reads session cookies. It may be used concurrently.
+type Sessions struct {
+	key    []byte
+	ttl    time.Duration
+	now    func() time.Time
+	parser *jwt.Parser
+}
+
+// NewSessions returns the sessions under a key that all services share. A session ends when ttl has
+// passed since it was issued. It returns an error where the key is shorter than MinKey bytes or
+// ttl is not positive.
+func NewSessions(key []byte, ttl time.Duration, now func() time.Time) (*Sessions, error) {
+	if len(key) < MinKey {
+		return nil, fmt.Errorf("session key has %d bytes, must have at least %d", len(key), MinKey)
+	}
+	if ttl <= 0 {
+		return nil, fmt.Errorf("session time to live is %s, must be positive", ttl)
+	}
+	parser := jwt.NewParser(
+		jwt.WithValidMethods([]string{jwt.SigningMethodHS256.Alg()}), // none, and every other, is refused
+		jwt.WithIssuedAt(),
+		jwt.WithLeeway(maxSkew),
+		jwt.WithTimeFunc(now),
+		jwt.WithStrictDecoding(),
+	)
+	return &Sessions{key: bytes.Clone(key), ttl: ttl, now: now, parser: parser}, nil
+}
+
+// claims are what the token says. The order is that of the Node version.
+type claims struct {
+	ID    event.ID `json:"id"`
+	Email string   `json:"email"`
+	jwt.RegisteredClaims
+}
+
+// envelope is the object in the cookie.
+type envelope struct {
+	JWT string `json:"jwt"`
+}
+
+// Issue signs u in: it sets the cookie for a session that begins now. The cookie is Secure where the
+// client speaks TLS, to us or to the gateway before us.
+func (s *Sessions) Issue(w http.ResponseWriter, r *http.Request, u User) error {
+	token := jwt.NewWithClaims(jwt.SigningMethodHS256, claims{
+		ID:               u.ID,
+		Email:            u.Email,
+		RegisteredClaims: jwt.RegisteredClaims{IssuedAt: jwt.NewNumericDate(s.now())},
+	})
+	signed, err := token.SignedString(s.key)
+	if err != nil {
+		return fmt.Errorf("sign session: %w", err)
+	}
+	content, err := json.Marshal(envelope{JWT: signed})
+	if err != nil {
+		return fmt.Errorf("encode session: %w", err)
+	}
+	http.SetCookie(w, newCookie(r, base64.StdEncoding.EncodeToString(content)))
+	return nil
+}
+
+// Clear signs out: it makes the client forget the cookie.
+func (s *Sessions) Clear(w http.ResponseWriter, r *http.Request) {
+	cookie := newCookie(r, "")
+	cookie.MaxAge = -1
+	http.SetCookie(w, cookie)
+}
+
+func newCookie(r *http.Request, value string) *http.Cookie {
+	return &http.Cookie{
+		Name:     CookieName,
+		Value:    value,
+		Path:     "/",
+		HttpOnly: true,
+		SameSite: http.SameSiteLaxMode,
+		Secure:   r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
+	}
+}
+
+// Read returns who is signed in and since when (to the second). ErrNoSession where the request has no
+// cookie or an empty one; ErrBadSession, wrapped with the reason, for any that does not hold.
+func (s *Sessions) Read(r *http.Request) (User, time.Time, error) {
+	cookie, err := r.Cookie(CookieName)
+	if err != nil || cookie.Value == "" {
+		return User{}, time.Time{}, ErrNoSession
+	}
+	token, err := openEnvelope(cookie.Value)
+	if err != nil {
+		return User{}, time.Time{}, fmt.Errorf("%w: %w", ErrBadSession, err)
+	}
+	c, err := s.verify(token)
+	if err != nil {
+		return User{}, time.Time{}, fmt.Errorf("%w: %w", ErrBadSession, err)
+	}
+	return User{ID: c.ID, Email: c.Email}, c.IssuedAt.Time, nil
+}
+
+// openEnvelope takes the token out of a cookie's value. Like Node's Buffer it reads the standard and the
+// URL-safe alphabet, padded or not.
+func openEnvelope(value string) (string, error) {
+	if len(value) > maxCookie {
+		return "", fmt.Errorf("cookie has %d bytes", len(value))
+	}
+	standard := strings.NewReplacer("-", "+", "_", "/").Replace(strings.TrimRight(value, "="))
+	content, err := base64.RawStdEncoding.DecodeString(standard)
+	if err != nil {
+		return "", err
+	}
+	var e envelope
+	if err := json.Unmarshal(content, &e); err != nil {
+		return "", err
+	}
+	return e.JWT, nil
+}
+
+// verify checks the signature first and then every claim. The Node version's tokens have no exp; one
+// that is there is honoured.
+func (s *Sessions) verify(token string) (claims, error) {
+	var c claims
+	if _, err := s.parser.ParseWithClaims(token, &c, func(*jwt.Token) (any, error) { return s.key, nil }); err != nil {
+		return claims{}, err
+	}
+	if c.ID == "" || c.Email == "" || c.IssuedAt == nil {
+		return claims{}, errors.New("token lacks id, email or iat")
+	}
+	if end := c.IssuedAt.Add(s.ttl); !s.now().Before(end) {
+		return claims{}, fmt.Errorf("token expired at %s", end.UTC().Format(time.RFC3339))
+	}
+	return c, nil
+}
