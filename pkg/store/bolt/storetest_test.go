@@ -1,6 +1,7 @@
 package bolt_test
 
 import (
+	"context"
 	"path/filepath"
 	"testing"
 
@@ -27,4 +28,10 @@ func open(t *testing.T, path string) *bolt.DB {
 		}
 	})
 	return db
+}
+
+func TestKillInTheMiddleOfWrites(t *testing.T) {
+	storetest.Crash(t, filepath.Join(t.TempDir(), "crash.db"), func(_ context.Context, path string) (store.Database, error) {
+		return bolt.Open(path)
+	})
 }
