@@ -1,0 +1,183 @@
+// Package bustest is the conformance suite of the bus port: the eleven clauses of DESIGN.md ("Contract:
+// the bus port"), each a subtest, for any adapter and broker.
+//
+//	suite ──> Conn (the adapter under test) ──> Link (cut, stall, heal) ──> Broker (restart)
+//
+// Every connection of the suite goes through a Link of its own, so that the suite can take the network away
+// from one member and leave it to the others.
+package bustest
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"ticketing/pkg/bus"
+)
+
+// Conn is a connection as the adapter under test makes it.
+type Conn interface {
+	bus.Publisher
+	bus.Subscriber
+	bus.Inspector
+	// Health says whether publishes can succeed and members are subscribed.
+	Health() bus.Health
+	// Connected waits until Health is connected or ctx ends.
+	Connected(ctx context.Context) error
+	// Close leaves the bus, members first.
+	Close(ctx context.Context) error
+}
+
+// Broker is one running broker.
+type Broker interface {
+	// Addr is the TCP address that clients connect to, host:port. It stays the same over a Restart.
+	Addr() string
+	// Open opens a connection under a client id, to the broker behind addr.
+	Open(clientID, addr string) (Conn, error)
+	// Restart stops the broker and starts it again.
+	Restart() error
+}
+
+// Harness makes brokers for the suite.
+type Harness struct {
+	// Start starts a broker with an empty disk that ends with the test, keeps at most limit events
+	// in a channel (0: all), and takes a client for dead within seconds. A connection that is dead
+	// without a word must be noticed within seconds, too.
+	Start func(t *testing.T, limit int) Broker
+	// KeepsDisk: what was stored is still there after a Restart.
+	KeepsDisk bool
+}
+
+// patience is how long the suite waits for what has to come. Nothing in it depends on things being fast.
+const patience = 60 * time.Second
+
+// ackWait is long enough for no redelivery to happen by itself while a test waits.
+const neverAgain = 5 * time.Minute
+
+// Run runs the suite.
+func Run(t *testing.T, h Harness) {
+	clauses := []struct {
+		name string
+		test func(t *testing.T, h Harness)
+	}{
+		{"01 a publish is stored before it returns", testPublishIsStored},
+		{"01 a publish without an answer is an error", testPublishWithoutAnswer},
+		{"02 an invalid channel fails before any I/O", testInvalidChannel},
+		{"03 a publish while disconnected fails and is not sent later", testPublishWhileDisconnected},
+		{"04 a group replays everything and then resumes", testGroupResumes},
+		{"05 what fails is redelivered after AckWait", testRedelivery},
+		{"06 a member that leaves hands over", testLeavingMemberHandsOver},
+		{"06 a member that dies hands over", testDeadMemberHandsOver},
+		{"07 every event reaches some member, one call at a time", testEveryEventReachesSomeMember},
+		{"08 no event is lost when the broker restarts", testRestartLosesNothing},
+		{"09 Close waits for handlers and their acks", testCloseWaits},
+		{"09 Close that may not wait leaves at once", testCloseAtOnce},
+		{"09 closing a connection closes its members", testCloseConnection},
+		{"10 members come back after a restart", testRestart},
+		{"10 members come back after a cut", testCut},
+		{"10 members come back after silence", testSilence},
+		{"10 a subscription waits for the broker", testSubscribeWaits},
+		{"10 a plain subscription misses nothing", testPlainMissesNothing},
+		{"11 loss by retention is seen", testLossIsSeen},
+		{"11 the books of a channel", testBooks},
+	}
+	for _, clause := range clauses {
+		t.Run(clause.name, func(t *testing.T) {
+			t.Parallel()
+			clause.test(t, h)
+		})
+	}
+}
+
+// open opens a connection through a link of its own and waits until it is connected. Both end with the test.
+func open(t *testing.T, b Broker, clientID string) (Conn, *Link) {
+	t.Helper()
+	conn, link := openUnconnected(t, b, clientID)
+	awaitConnected(t, conn)
+	return conn, link
+}
+
+func openUnconnected(t *testing.T, b Broker, clientID string) (Conn, *Link) {
+	t.Helper()
+	link, err := NewLink(b.Addr())
+	if err != nil {
+		t.Fatalf("make a link: %v", err)
+	}
+	t.Cleanup(link.Close)
+	conn, err := b.Open(clientID, link.Addr())
+	if err != nil {
+		t.Fatalf("open %s: %v", clientID, err)
+	}
+	t.Cleanup(func() {
+		// A test that has closed it already, or whose link is cut, has said all it has to say.
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		_ = conn.Close(ctx)
+	})
+	return conn, link
+}
+
+func awaitConnected(t *testing.T, conn Conn) {
+	t.Helper()
+	if err := conn.Connected(soon(t)); err != nil {
+		t.Fatalf("not connected: %v", err)
+	}
+}
+
+// awaitHealth polls, because the port has no event for it.
+func awaitHealth(t *testing.T, conn Conn, what string, ok func(bus.Health) bool) bus.Health {
+	t.Helper()
+	deadline := time.Now().Add(patience)
+	for !ok(conn.Health()) {
+		if time.Now().After(deadline) {
+			t.Fatalf("health never was %s: %+v", what, conn.Health())
+		}
+		time.Sleep(5 * time.Millisecond)
+	}
+	return conn.Health()
+}
+
+func awaitDisconnected(t *testing.T, conn Conn) {
+	t.Helper()
+	health := awaitHealth(t, conn, "disconnected", func(h bus.Health) bool { return !h.Connected })
+	if health.Reason == "" {
+		t.Error("health gives no reason for being disconnected")
+	}
+}
+
+// soon is a context that ends when patience does.
+func soon(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func publish(t *testing.T, p bus.Publisher, channel string, from, to int) {
+	t.Helper()
+	for i := from; i <= to; i++ {
+		if err := p.Publish(soon(t), channel, fmt.Appendf(nil, "%d", i)); err != nil {
+			t.Fatalf("publish %d: %v", i, err)
+		}
+	}
+}
+
+func subscribe(t *testing.T, s bus.Subscriber, spec bus.Subscription, h bus.Handler) bus.Member {
+	t.Helper()
+	member, err := s.Subscribe(soon(t), spec, h)
+	if err != nil {
+		t.Fatalf("subscribe: %v", err)
+	}
+	return member
+}
+
+func closeMember(t *testing.T, m bus.Member) {
+	t.Helper()
+	if err := m.Close(soon(t)); err != nil {
+		t.Fatalf("close the member: %v", err)
+	}
+}
+
+func group(channel string, ackWait time.Duration) bus.Subscription {
+	return bus.Subscription{Channel: channel, Group: "orders-service", Durable: "orders-service", AckWait: ackWait}
+}

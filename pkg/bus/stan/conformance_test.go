@@ -1,0 +1,92 @@
+package stan_test
+
+import (
+	"fmt"
+	"log/slog"
+	"net"
+	"net/url"
+	"strconv"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+
+	"ticketing/pkg/bus/bustest"
+	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus/stan/stanserver"
+)
+
+func TestMain(m *testing.M) {
+	goleak.VerifyTestMain(m)
+}
+
+func TestConformanceFileStore(t *testing.T) {
+	bustest.Run(t, bustest.Harness{KeepsDisk: true, Start: func(t *testing.T, limit int) bustest.Broker {
+		return startBroker(t, stanserver.Config{Dir: t.TempDir(), MaxMessages: limit})
+	}})
+}
+
+func TestConformanceMemoryStore(t *testing.T) {
+	bustest.Run(t, bustest.Harness{Start: func(t *testing.T, limit int) bustest.Broker {
+		return startBroker(t, stanserver.Config{MaxMessages: limit})
+	}})
+}
+
+// broker is an embedded server that can be restarted on its ports.
+type broker struct {
+	t      *testing.T
+	cfg    stanserver.Config
+	server *stanserver.Server
+}
+
+func startBroker(t *testing.T, cfg stanserver.Config) *broker {
+	t.Helper()
+	cfg.ClusterID = "test"
+	cfg.Heartbeat = stanserver.Heartbeat{Interval: 300 * time.Millisecond, Timeout: time.Second, Failures: 1}
+	server, err := stanserver.Start(cfg)
+	if err != nil {
+		t.Fatalf("start the broker: %v", err)
+	}
+	b := &broker{t: t, cfg: cfg, server: server}
+	b.cfg.Port, b.cfg.MonitorPort = port(t, server.URL()), port(t, server.MonitorURL())
+	t.Cleanup(func() { b.server.Shutdown() })
+	return b
+}
+
+func (b *broker) Addr() string {
+	return net.JoinHostPort("127.0.0.1", strconv.Itoa(b.cfg.Port))
+}
+
+func (b *broker) Restart() error {
+	b.server.Shutdown()
+	server, err := stanserver.Start(b.cfg)
+	if err != nil {
+		return fmt.Errorf("start the broker again: %w", err)
+	}
+	b.server = server
+	return nil
+}
+
+func (b *broker) Open(clientID, addr string) (bustest.Conn, error) {
+	return stan.Open(stan.Config{
+		URL:            "nats://" + addr,
+		MonitorURL:     b.server.MonitorURL(),
+		ClusterID:      b.cfg.ClusterID,
+		ClientID:       clientID,
+		PublishTimeout: 2 * time.Second,
+		PingInterval:   time.Second,
+	}, slog.New(slog.NewTextHandler(b.t.Output(), nil)))
+}
+
+func port(t *testing.T, raw string) int {
+	t.Helper()
+	u, err := url.Parse(raw)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(u.Port())
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}

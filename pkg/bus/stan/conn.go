@@ -1,0 +1,193 @@
+package stan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"sync"
+	"time"
+
+	"ticketing/pkg/bus"
+)
+
+// Conn is a client id at a NATS Streaming cluster. Its owner goroutine connects, and connects again, until
+// Close. All methods may be called concurrently.
+type Conn struct {
+	cfg  Config
+	log  *slog.Logger
+	http *http.Client
+
+	stop context.CancelFunc // ends the owner
+	done chan struct{}      // closed when the owner has ended
+
+	mu      sync.Mutex
+	closing bool
+	session *session // nil while there is none
+	members map[*member]struct{}
+	health  bus.Health
+	changed chan struct{} // closed, and replaced, whenever something above changes
+
+	connections int // how many times it has been connected
+}
+
+var (
+	_ bus.Publisher  = (*Conn)(nil)
+	_ bus.Subscriber = (*Conn)(nil)
+	_ bus.Inspector  = (*Conn)(nil)
+)
+
+// Open checks cfg and returns at once; connecting goes on behind it, for as long as it takes. Health
+// tells how far it is. The only errors are those of cfg. The caller must Close what it has opened.
+func Open(cfg Config, log *slog.Logger) (*Conn, error) {
+	cfg, err := cfg.withDefaults()
+	if err != nil {
+		return nil, fmt.Errorf("open NATS Streaming: %w", err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	c := &Conn{
+		cfg:     cfg,
+		log:     log.With("client", cfg.ClientID),
+		http:    monitorClient(),
+		stop:    stop,
+		done:    make(chan struct{}),
+		members: make(map[*member]struct{}),
+		health:  bus.Health{Reason: "not connected yet", Since: time.Now()},
+		changed: make(chan struct{}),
+	}
+	go c.own(ctx)
+	return c, nil
+}
+
+// Health says whether publishes can succeed and every member is subscribed, and if not, what is
+// missing. A connection that died without a word is noticed after three ping intervals.
+func (c *Conn) Health() bus.Health {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.health
+}
+
+// Connected returns nil as soon as Health is connected. bus.ErrUnavailable, with what is missing, when
+// ctx ends first; bus.ErrClosed after Close.
+func (c *Conn) Connected(ctx context.Context) error {
+	for {
+		c.mu.Lock()
+		closing, health, changed := c.closing, c.health, c.changed
+		c.mu.Unlock()
+		switch {
+		case closing:
+			return bus.ErrClosed
+		case health.Connected:
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return fmt.Errorf("%w: %s: %w", bus.ErrUnavailable, health.Reason, ctx.Err())
+		}
+	}
+}
+
+// Publish implements bus.Publisher. While there is no connection it fails at once with
+// bus.ErrUnavailable and what is missing. A payload beyond the broker's limit is refused before it is
+// sent, with an error that is not bus.ErrUnavailable: a retry cannot help it.
+func (c *Conn) Publish(ctx context.Context, channel string, data []byte) error {
+	if err := bus.CheckChannel(channel); err != nil {
+		return err
+	}
+	s, err := c.current()
+	if err != nil {
+		return fmt.Errorf("publish to %s: %w", channel, err)
+	}
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
+	defer cancel()
+	if err := ctx.Err(); err != nil {
+		return fmt.Errorf("publish to %s: %w: %w", channel, bus.ErrUnavailable, err)
+	}
+	if err := s.publish(ctx, channel, data); err != nil {
+		return fmt.Errorf("publish to %s: %w", channel, publishError(err))
+	}
+	return nil
+}
+
+// Close leaves the bus: it takes no more calls, closes every member (bus.Member), then the connection,
+// and waits for what it started. When ctx ends first it leaves without waiting for the handlers and
+// returns ctx's error. Publishes under way fail; their outcome is unknown. Closing twice returns
+// bus.ErrClosed.
+func (c *Conn) Close(ctx context.Context) error {
+	members, err := c.beginClose()
+	if err != nil {
+		return err
+	}
+	var leaving sync.WaitGroup
+	errs := make([]error, len(members))
+	for i, m := range members {
+		leaving.Go(func() { errs[i] = m.Close(ctx) })
+	}
+	leaving.Wait()
+	c.stop()
+	<-c.done // bounded by the time-outs of session
+	c.http.CloseIdleConnections()
+
+	var failed []error
+	for _, err := range errs {
+		// A member may be closed by its owner at the same time.
+		if err != nil && !errors.Is(err, bus.ErrClosed) {
+			failed = append(failed, err)
+		}
+	}
+	return errors.Join(failed...)
+}
+
+func (c *Conn) beginClose() ([]*member, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing {
+		return nil, bus.ErrClosed
+	}
+	c.closing = true
+	c.broadcast()
+	members := make([]*member, 0, len(c.members))
+	for m := range c.members {
+		members = append(members, m)
+	}
+	return members, nil
+}
+
+// current returns the session there is now.
+func (c *Conn) current() (*session, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.closing:
+		return nil, bus.ErrClosed
+	case c.session == nil:
+		return nil, fmt.Errorf("%w: %s", bus.ErrUnavailable, c.health.Reason)
+	}
+	return c.session, nil
+}
+
+// await returns a session, waiting for one until ctx ends.
+func (c *Conn) await(ctx context.Context) (*session, error) {
+	for {
+		c.mu.Lock()
+		changed := c.changed
+		c.mu.Unlock()
+		s, err := c.current()
+		if err == nil || errors.Is(err, bus.ErrClosed) {
+			return s, err
+		}
+		select {
+		case <-changed:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: %w", err, ctx.Err())
+		}
+	}
+}
+
+// broadcast wakes everyone who waits for a change. c.mu is held.
+func (c *Conn) broadcast() {
+	close(c.changed)
+	c.changed = make(chan struct{})
+}

@@ -1,0 +1,206 @@
+package stan
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	stango "github.com/nats-io/stan.go"
+
+	"ticketing/pkg/bus"
+)
+
+// member is one subscription, across all the sessions it lives through.
+type member struct {
+	conn   *Conn
+	spec   bus.Subscription
+	handle bus.Handler
+	since  time.Time
+	ctx    context.Context // the handler's
+	cancel context.CancelFunc
+
+	joining sync.Mutex // one join or leave at a time; guards the next two
+	session *session
+	sub     stango.Subscription
+
+	turn sync.Mutex // held while the handler is called: one call at a time, across sessions
+
+	mu       sync.Mutex
+	closing  bool
+	open     int           // messages handed to the handler and not settled
+	idle     chan struct{} // closed when closing and none is open
+	position position
+}
+
+func newMember(c *Conn, spec bus.Subscription, handle bus.Handler) *member {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &member{
+		conn: c, spec: spec, handle: handle, since: time.Now(),
+		ctx: ctx, cancel: cancel, idle: make(chan struct{}),
+	}
+}
+
+// join subscribes on s. Joining the same session again does nothing; bus.ErrClosed after Close.
+func (m *member) join(s *session) error {
+	m.joining.Lock()
+	defer m.joining.Unlock()
+	if m.isClosing() {
+		return bus.ErrClosed
+	}
+	if m.session == s {
+		return nil
+	}
+	sub, err := s.subscribe(m.spec, m.startAt(), func(msg *stango.Msg) { m.deliver(s, msg) })
+	if err != nil {
+		return err
+	}
+	m.session, m.sub = s, sub
+	return nil
+}
+
+// startAt is where a subscription begins. A group ignores it once its durable exists.
+func (m *member) startAt() stango.SubscriptionOption {
+	if m.spec.Group != "" {
+		return stango.DeliverAllAvailable()
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	next, seen := m.position.resume()
+	switch {
+	case seen:
+		return stango.StartAtSequence(next)
+	case m.spec.Start == bus.FromNow && m.session != nil:
+		// It has joined before and seen nothing: take what was published since.
+		return stango.StartAtTime(m.since)
+	case m.spec.Start == bus.FromNow:
+		return stango.StartAt(0)
+	default:
+		return stango.DeliverAllAvailable()
+	}
+}
+
+// deliver hands one message to the handler, unless the member is leaving or the session it came on is
+// lost: then it stays un-acked and comes again.
+func (m *member) deliver(s *session, msg *stango.Msg) {
+	m.turn.Lock()
+	defer m.turn.Unlock()
+	if s.isLost() || !m.begin(msg.Sequence) {
+		return
+	}
+	var once sync.Once
+	settle := func(err error) {
+		once.Do(func() { m.settle(msg, err) })
+	}
+	m.handle(m.ctx, bus.Message{
+		Channel:  msg.Subject,
+		Sequence: msg.Sequence,
+		Time:     time.Unix(0, msg.Timestamp),
+		Attempt:  int(msg.RedeliveryCount) + 1,
+		Data:     msg.Data,
+	}, settle)
+}
+
+// settle acks where the handler succeeded. The ack of a message whose session is lost, or whose member has
+// left, goes nowhere: the message comes again.
+func (m *member) settle(msg *stango.Msg, outcome error) {
+	if outcome == nil {
+		if err := msg.Ack(); err != nil {
+			m.conn.log.Debug("ack not sent; the event comes again", "subject", msg.Subject,
+				"sequence", msg.Sequence, "error", err)
+			outcome = err
+		}
+	}
+	m.end(msg.Sequence, outcome == nil)
+}
+
+// begin counts a message in, unless the member is closing.
+func (m *member) begin(sequence uint64) bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing {
+		return false
+	}
+	m.open++
+	if m.spec.Group == "" {
+		m.position.handed(sequence)
+	}
+	return true
+}
+
+func (m *member) end(sequence uint64, acked bool) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.open--
+	if acked && m.spec.Group == "" {
+		m.position.acked(sequence)
+	}
+	if m.closing && m.open == 0 {
+		close(m.idle)
+	}
+}
+
+func (m *member) isClosing() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.closing
+}
+
+// beginClose stops deliveries. It reports false when that was done before.
+func (m *member) beginClose() bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.closing {
+		return false
+	}
+	m.closing = true
+	if m.open == 0 {
+		close(m.idle)
+	}
+	return true
+}
+
+// Close implements bus.Member. It may be called by the handler once it has settled its message. Leaving
+// is one request to the broker and takes a moment, at most two seconds, beyond ctx.
+func (m *member) Close(ctx context.Context) error {
+	if !m.beginClose() {
+		return bus.ErrClosed
+	}
+	m.conn.dismiss(m)
+	defer m.cancel()
+	var late error
+	select {
+	case <-m.idle:
+	case <-ctx.Done():
+		late = fmt.Errorf("close the member of %s: %w", m.spec.Channel, ctx.Err())
+		m.cancel()
+	}
+	if err := m.leave(); err != nil {
+		m.conn.log.Warn("left a channel without the broker's answer", "subject", m.spec.Channel, "error", err)
+	}
+	return late
+}
+
+// abandon takes back a member that was never handed out.
+func (m *member) abandon() {
+	m.beginClose()
+	defer m.cancel()
+	if err := m.leave(); err != nil {
+		m.conn.log.Debug("left a channel without the broker's answer", "subject", m.spec.Channel, "error", err)
+	}
+}
+
+// leave takes the member out of its group; the durable stays. The broker answers only after it has dealt
+// with every ack sent before, because they travel on one connection and it waits for them.
+func (m *member) leave() error {
+	m.joining.Lock()
+	defer m.joining.Unlock()
+	if m.sub == nil || m.session.isLost() {
+		return nil
+	}
+	if err := m.sub.Close(); err != nil && !errors.Is(err, stango.ErrConnectionClosed) && !m.session.isLost() {
+		return err
+	}
+	return nil
+}

@@ -1,0 +1,69 @@
+package stan
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+
+	"ticketing/pkg/bus"
+)
+
+// Subscribe implements bus.Subscriber.
+//
+// AckWait is rounded up to whole seconds. A plain subscription whose connection was lost goes on at the
+// first event that was not settled with nil; where the broker's disk was lost too it goes on with what is
+// published from then on. While a handler blocks longer than AckWait, at most twice MaxInflight
+// messages are kept for it; redelivered copies beyond that are dropped, and come again.
+func (c *Conn) Subscribe(ctx context.Context, spec bus.Subscription, handle bus.Handler) (bus.Member, error) {
+	spec, err := spec.WithDefaults()
+	if err != nil {
+		return nil, err
+	}
+	m := newMember(c, spec, handle)
+	if err := c.enlist(ctx, m); err != nil {
+		m.abandon()
+		return nil, fmt.Errorf("subscribe to %s: %w", spec.Channel, err)
+	}
+	return m, nil
+}
+
+// enlist joins m on a session and puts it in the owner's care, trying until ctx ends.
+func (c *Conn) enlist(ctx context.Context, m *member) error {
+	for failures := 1; ; failures++ {
+		s, err := c.await(ctx)
+		if err != nil {
+			return err
+		}
+		err = m.join(s)
+		if err == nil && c.adopt(m, s) {
+			return nil
+		}
+		pause(ctx, s.lost, backoff(failures, rand.Float64()))
+		if ctx.Err() == nil {
+			continue
+		}
+		if err == nil {
+			err = s.cause // joined, and lost before it was adopted
+		}
+		return fmt.Errorf("%w: %w: %w", bus.ErrUnavailable, err, ctx.Err())
+	}
+}
+
+// adopt puts m in the owner's care, unless s, on which it has joined, is no longer the session: then
+// the owner has already taken stock of the members that it moves to the new one.
+func (c *Conn) adopt(m *member, s *session) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.closing || c.session != s {
+		return false
+	}
+	c.members[m] = struct{}{}
+	return true
+}
+
+// dismiss takes m out of the owner's care.
+func (c *Conn) dismiss(m *member) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.members, m)
+}
