@@ -1,0 +1,48 @@
+package outbox
+
+import (
+	"context"
+	"sync"
+)
+
+// locks is one lock per entity, for as long as somebody holds or wants it. It orders the writers of
+// this process among themselves; between processes the store's revisions decide.
+type locks struct {
+	mu   sync.Mutex
+	held map[string]*entityLock
+}
+
+type entityLock struct {
+	slot  chan struct{} // holds one token while locked
+	users int           // holder and waiters, guarded by locks.mu
+}
+
+func newLocks() *locks { return &locks{held: map[string]*entityLock{}} }
+
+// lock waits for the entity's lock, or for the end of ctx with its error.
+func (l *locks) lock(ctx context.Context, id string) (unlock func(), err error) {
+	l.mu.Lock()
+	entity := l.held[id]
+	if entity == nil {
+		entity = &entityLock{slot: make(chan struct{}, 1)}
+		l.held[id] = entity
+	}
+	entity.users++
+	l.mu.Unlock()
+
+	select {
+	case entity.slot <- struct{}{}:
+		return func() { <-entity.slot; l.release(id, entity) }, nil
+	case <-ctx.Done():
+		l.release(id, entity)
+		return nil, ctx.Err()
+	}
+}
+
+func (l *locks) release(id string, entity *entityLock) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if entity.users--; entity.users == 0 {
+		delete(l.held, id)
+	}
+}

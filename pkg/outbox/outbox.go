@@ -1,0 +1,187 @@
+// Package outbox keeps the entities that a service owns and takes their events to the bus.
+//
+// A rule decides; one write stores the new state, its version and its event; the relay publishes the
+// event and forgets it only after the broker has stored it:
+//
+//	Change ──> rule ──> Put{state v, version v, event v} ──> offer ──> lane of the entity
+//	                         │                                          │ in version order
+//	                         └── outbox in the record                   ├─> Publish
+//	                              ^        │                            └─> Forget (batched)
+//	                     sweep ───┘        └── what a crash left: swept, offered again
+//
+// Between the write and Forget a crash may happen at any point: the event is then published again,
+// never lost. Duplicates and swaps that come of it are absorbed by the version rule (package replica).
+package outbox
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+	"ticketing/pkg/store"
+)
+
+// ErrNoChange is returned by a rule that leaves the entity as it is: nothing is written, no version is
+// used and no event published.
+var ErrNoChange = errors.New("nothing changes")
+
+// maxAttempts bounds how often a change is decided again because another writer was first. Each time
+// somebody else's change went through, so reaching it takes a steady crowd on one entity.
+const maxAttempts = 50
+
+// Entity is an entity with the version its state stands at.
+type Entity[T any] struct {
+	ID      event.ID
+	Version event.Version
+	State   T
+}
+
+// Kind tells how entities with state T are kept. The functions are pure.
+type Kind[T any] struct {
+	// Key returns the entity's unique key; nil where it needs none but its id.
+	Key func(Entity[T]) string
+	// Index returns the values that List can select by; nil where there are none.
+	Index func(Entity[T]) map[string]string
+	// Announce returns the event that tells the others of this version; nil for a kind that has no events.
+	Announce func(Entity[T]) (event.Subject, []byte, error)
+}
+
+// Entities are the entities of one kind that this service owns. All methods may be called concurrently,
+// also by other processes on the same store. Errors of the store come through wrapped.
+type Entities[T any] struct {
+	kind    Kind[T]
+	records store.Collection
+	relay   *Relay
+	locks   *locks
+	now     func() time.Time
+}
+
+// NewEntities keeps entities in records and hands their events to relay, which has to serve the same
+// collection; nil where the kind has no events.
+func NewEntities[T any](kind Kind[T], records store.Collection, relay *Relay, now func() time.Time) *Entities[T] {
+	return &Entities[T]{kind: kind, records: records, relay: relay, locks: newLocks(), now: now}
+}
+
+// Create stores a new entity at version 0 together with its event; both are durable on return.
+// store.ErrConflict where the id exists, store.ErrKeyTaken where the key is taken.
+func (e *Entities[T]) Create(ctx context.Context, id event.ID, state T) (Entity[T], error) {
+	unlock, err := e.locks.lock(ctx, string(id))
+	if err != nil {
+		return Entity[T]{}, err
+	}
+	defer unlock()
+	created := Entity[T]{ID: id, Version: 0, State: state}
+	return created, e.write(ctx, created, 0)
+}
+
+// Get reads an entity. store.ErrNotFound where there is none.
+func (e *Entities[T]) Get(ctx context.Context, id event.ID) (Entity[T], error) {
+	record, err := e.records.Get(ctx, string(id))
+	if err != nil {
+		return Entity[T]{}, err
+	}
+	return entityOf[T](record)
+}
+
+// List returns a page of entities in ascending order of id, that is of creation.
+func (e *Entities[T]) List(ctx context.Context, q store.Query) ([]Entity[T], error) {
+	records, err := e.records.List(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	entities := make([]Entity[T], 0, len(records))
+	for _, record := range records {
+		entity, err := entityOf[T](record)
+		if err != nil {
+			return nil, err
+		}
+		entities = append(entities, entity)
+	}
+	return entities, nil
+}
+
+// Change lets rule decide on the entity as it is and stores what it returns at the next version,
+// together with the event of that version; both are durable on return. Where another writer was first
+// it reads and decides again, so rule may be called several times and must have no side effects. An
+// error of rule comes back as it is and nothing is written; for ErrNoChange the entity is returned
+// with no error. While store.MaxOutbox events of this entity wait for the bus the change is refused
+// with fault.Unavailable.
+func (e *Entities[T]) Change(ctx context.Context, id event.ID, rule func(Entity[T]) (T, error)) (Entity[T], error) {
+	unlock, err := e.locks.lock(ctx, string(id))
+	if err != nil {
+		return Entity[T]{}, err
+	}
+	defer unlock()
+	for range maxAttempts {
+		changed, err := e.changeOnce(ctx, id, rule)
+		if !errors.Is(err, store.ErrConflict) {
+			return changed, err
+		}
+	}
+	return Entity[T]{}, fmt.Errorf("change %s: %w", id, store.ErrConflict)
+}
+
+func (e *Entities[T]) changeOnce(ctx context.Context, id event.ID, rule func(Entity[T]) (T, error)) (Entity[T], error) {
+	record, err := e.records.Get(ctx, string(id))
+	if err != nil {
+		return Entity[T]{}, err
+	}
+	current, err := entityOf[T](record)
+	if err != nil {
+		return Entity[T]{}, err
+	}
+	state, err := rule(current)
+	if errors.Is(err, ErrNoChange) {
+		return current, nil
+	}
+	if err != nil {
+		return Entity[T]{}, err
+	}
+	if len(record.Outbox) >= store.MaxOutbox {
+		return Entity[T]{}, fault.New(fault.Unavailable, "too many changes are waiting to be published; try again later")
+	}
+	next := Entity[T]{ID: id, Version: current.Version.Next(), State: state}
+	return next, e.write(ctx, next, record.Revision)
+}
+
+// write stores entity over the revision that was read and offers its event to the relay. It is called
+// with the entity locked: that keeps the offers of one process in version order.
+func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64) error {
+	state, err := json.Marshal(entity.State)
+	if err != nil {
+		return fmt.Errorf("encode %s: %w", entity.ID, err)
+	}
+	w := store.Write{ID: string(entity.ID), Revision: revision, Version: int64(entity.Version), State: state}
+	if e.kind.Key != nil {
+		w.Key = e.kind.Key(entity)
+	}
+	if e.kind.Index != nil {
+		w.Index = e.kind.Index(entity)
+	}
+	if e.kind.Announce != nil {
+		subject, data, err := e.kind.Announce(entity)
+		if err != nil {
+			return fmt.Errorf("announce %s: %w", entity.ID, err)
+		}
+		w.Emit = &store.Event{Channel: string(subject), At: e.now(), Data: data}
+	}
+	if err := e.records.Put(ctx, w); err != nil {
+		return err
+	}
+	if w.Emit != nil {
+		e.relay.offer(w.ID, w.Version, *w.Emit)
+	}
+	return nil
+}
+
+func entityOf[T any](record store.Record) (Entity[T], error) {
+	entity := Entity[T]{ID: event.ID(record.ID), Version: event.Version(record.Version)}
+	if err := json.Unmarshal(record.State, &entity.State); err != nil {
+		return entity, fmt.Errorf("decode %s: %w", record.ID, err)
+	}
+	return entity, nil
+}
