@@ -93,7 +93,7 @@ func (e *Error) Error() string {
 			b.WriteString("; ")
 		}
 		if d.Field != "" {
-			b.WriteString(d.Field + " ")
+			b.WriteString(d.Field + ": ")
 		}
 		b.WriteString(d.Message)
 	}

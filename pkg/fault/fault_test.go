@@ -60,7 +60,7 @@ func TestJoinCollectsInvalidFields(t *testing.T) {
 
 func TestErrorSaysAllInOneLine(t *testing.T) {
 	err := fault.Join(fault.InvalidField("title", "must not be empty"), fault.New(fault.Invalid, "nothing given"))
-	if got, want := err.Error(), "invalid: title must not be empty; nothing given"; got != want {
+	if got, want := err.Error(), "invalid: title: must not be empty; nothing given"; got != want {
 		t.Errorf("Error() = %q, want %q", got, want)
 	}
 }

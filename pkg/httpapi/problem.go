@@ -95,7 +95,10 @@ func newProblem(err error) Problem {
 func problemOf(status int, errs []ProblemError) Problem {
 	lines := make([]string, len(errs))
 	for i, e := range errs {
-		lines[i] = strings.TrimSpace(e.Field + " " + e.Message)
+		lines[i] = e.Message
+		if e.Field != "" {
+			lines[i] = e.Field + ": " + e.Message
+		}
 	}
 	return Problem{
 		Type:   "about:blank",

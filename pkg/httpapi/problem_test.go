@@ -101,7 +101,7 @@ func TestProblemCarriesEveryDetail(t *testing.T) {
 	})
 	want := httpapi.Problem{
 		Type: "about:blank", Title: "Bad Request", Status: 400,
-		Detail: "title must not be <empty>; price must be a number",
+		Detail: "title: must not be <empty>; price: must be a number",
 		Errors: []httpapi.ProblemError{
 			{Message: "must not be <empty>", Field: "title"},
 			{Message: "must be a number", Field: "price"},
