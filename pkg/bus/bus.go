@@ -160,6 +160,10 @@ type Member interface {
 
 // Inspector looks at the broker's books. It may be called concurrently.
 type Inspector interface {
+	// Connected waits until the broker has accepted this client. That is the only sign that the broker
+	// has read its books in: before, channels and durables may be missing from what Channel says
+	// (DESIGN.md, measured). ErrUnavailable where ctx ends first.
+	Connected(ctx context.Context) error
 	// Channels returns what the broker says about all channels and their subscriptions, by name.
 	// ErrUnavailable where its monitoring cannot be reached.
 	Channels(ctx context.Context) ([]Channel, error)
@@ -173,7 +177,8 @@ type Channel struct {
 	// Messages and Bytes are what is retained.
 	Messages uint64
 	Bytes    uint64
-	// FirstSeq and LastSeq are the first and last sequence retained; 0 where nothing is.
+	// FirstSeq and LastSeq are the first and last sequence retained; 0 where nothing was ever
+	// published. Where retention has removed everything, FirstSeq is LastSeq + 1.
 	FirstSeq uint64
 	LastSeq  uint64
 	// Durables are the queue groups with a kept position.

@@ -21,12 +21,14 @@ func TestMain(m *testing.M) {
 }
 
 func TestConformanceFileStore(t *testing.T) {
+	t.Parallel()
 	bustest.Run(t, bustest.Harness{KeepsDisk: true, Start: func(t *testing.T, limit int) bustest.Broker {
 		return startBroker(t, stanserver.Config{Dir: t.TempDir(), MaxMessages: limit})
 	}})
 }
 
 func TestConformanceMemoryStore(t *testing.T) {
+	t.Parallel()
 	bustest.Run(t, bustest.Harness{Start: func(t *testing.T, limit int) bustest.Broker {
 		return startBroker(t, stanserver.Config{MaxMessages: limit})
 	}})
@@ -34,12 +36,12 @@ func TestConformanceMemoryStore(t *testing.T) {
 
 // broker is an embedded server that can be restarted on its ports.
 type broker struct {
-	t      *testing.T
+	t      testing.TB
 	cfg    stanserver.Config
 	server *stanserver.Server
 }
 
-func startBroker(t *testing.T, cfg stanserver.Config) *broker {
+func startBroker(t testing.TB, cfg stanserver.Config) *broker {
 	t.Helper()
 	cfg.ClusterID = "test"
 	cfg.Heartbeat = stanserver.Heartbeat{Interval: 300 * time.Millisecond, Timeout: time.Second, Failures: 1}
@@ -68,17 +70,21 @@ func (b *broker) Restart() error {
 }
 
 func (b *broker) Open(clientID, addr string) (bustest.Conn, error) {
-	return stan.Open(stan.Config{
+	return stan.Open(b.config(clientID, addr), slog.New(slog.NewTextHandler(b.t.Output(), nil)))
+}
+
+func (b *broker) config(clientID, addr string) stan.Config {
+	return stan.Config{
 		URL:            "nats://" + addr,
 		MonitorURL:     b.server.MonitorURL(),
 		ClusterID:      b.cfg.ClusterID,
 		ClientID:       clientID,
 		PublishTimeout: 2 * time.Second,
 		PingInterval:   time.Second,
-	}, slog.New(slog.NewTextHandler(b.t.Output(), nil)))
+	}
 }
 
-func port(t *testing.T, raw string) int {
+func port(t testing.TB, raw string) int {
 	t.Helper()
 	u, err := url.Parse(raw)
 	if err != nil {

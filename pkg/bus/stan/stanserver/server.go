@@ -12,6 +12,7 @@ package stanserver
 import (
 	"context"
 	"fmt"
+	"io"
 	"log/slog"
 	"net"
 	"strconv"
@@ -66,17 +67,30 @@ func (s *Server) start() error {
 			return err
 		}
 	}
-	log := &logger{log: s.cfg.Logger}
-	nats := s.natsOptions()
-	if s.stan, err = run(s.stanOptions(log), nats, log); err != nil {
+	opts, nats := s.stanOptions(), s.natsOptions()
+	s.stan, err = run(opts, nats, s.cfg.Logger)
+	if isCutShort(err) {
+		s.cfg.Logger.Warn("a crash has cut the last record short; it was never acknowledged and is left out",
+			"dir", s.cfg.Dir, "error", err)
+		opts.FileStoreOpts.TruncateUnexpectedEOF = true
+		s.stan, err = run(opts, nats, s.cfg.Logger)
+	}
+	if err != nil {
 		return err
 	}
 	s.port = nats.Port // the server has written the one it chose
 	return awaitReady(s.URL(), s.cfg.ClusterID)
 }
 
+// isCutShort recognizes a file that ends in the middle of a record. The library wraps no error.
+func isCutShort(err error) bool {
+	return err != nil && strings.Contains(err.Error(), io.ErrUnexpectedEOF.Error())
+}
+
 // run starts the library's server and turns its panics into errors.
-func run(opts *stand.Options, nats *natsd.Options, log *logger) (server *stand.StanServer, err error) {
+func run(opts *stand.Options, nats *natsd.Options, lines *slog.Logger) (server *stand.StanServer, err error) {
+	log := &logger{log: lines}
+	opts.CustomLogger = log
 	defer func() {
 		if reason := recover(); reason != nil {
 			err = fmt.Errorf("the server gave up: %v", reason)
@@ -112,10 +126,9 @@ func (s *Server) natsOptions() *natsd.Options {
 	}
 }
 
-func (s *Server) stanOptions(log *logger) *stand.Options {
+func (s *Server) stanOptions() *stand.Options {
 	opts := stand.GetDefaultOptions()
 	opts.ID = s.cfg.ClusterID
-	opts.CustomLogger = log
 	opts.HandleSignals = false
 	opts.ClientHBInterval = s.cfg.Heartbeat.Interval
 	opts.ClientHBTimeout = s.cfg.Heartbeat.Timeout

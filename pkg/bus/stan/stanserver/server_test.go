@@ -113,6 +113,52 @@ func TestKeepsEventsOverARestart(t *testing.T) {
 	}
 }
 
+func TestStartsAfterACrashInTheMiddleOfAWrite(t *testing.T) {
+	// Given a folder whose last record a crash has cut short,
+	cfg := stanserver.Config{ClusterID: "test", Dir: t.TempDir()}
+	s := start(t, cfg)
+	conn := connect(t, s)
+	for _, data := range []string{"kept", "cut short"} {
+		if err := conn.Publish("ticket:created", []byte(data)); err != nil {
+			t.Fatalf("publish: %v", err)
+		}
+	}
+	if err := conn.Close(); err != nil {
+		t.Fatalf("close: %v", err)
+	}
+	s.Shutdown()
+	file := filepath.Join(cfg.Dir, "ticket:created", "msgs.1.dat")
+	info, err := os.Stat(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(file, info.Size()-3); err != nil {
+		t.Fatal(err)
+	}
+
+	// when the server starts, twice, then it has what is whole.
+	for range 2 {
+		s = start(t, cfg)
+		conn = connect(t, s)
+		got := make(chan string, 2)
+		if _, err := conn.Subscribe("ticket:created", func(m *stango.Msg) { got <- string(m.Data) }, stango.StartWithLastReceived()); err != nil {
+			t.Fatalf("subscribe: %v", err)
+		}
+		select {
+		case data := <-got:
+			if data != "kept" {
+				t.Errorf("the last event is %q", data)
+			}
+		case <-time.After(30 * time.Second):
+			t.Error("the event did not come back")
+		}
+		if err := conn.Close(); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		s.Shutdown()
+	}
+}
+
 func TestKeepsMoreChannelsThanTheLibraryWould(t *testing.T) {
 	s := start(t, stanserver.Config{ClusterID: "test"})
 	conn := connect(t, s)

@@ -1,0 +1,133 @@
+package stan
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strconv"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ticketing/pkg/bus"
+)
+
+// inspect opens a connection whose monitoring is the handler. It never gets a NATS connection.
+func inspect(t *testing.T, handle http.HandlerFunc) *Conn {
+	t.Helper()
+	server := httptest.NewServer(handle)
+	t.Cleanup(server.Close)
+	cfg := valid()
+	cfg.URL, cfg.MonitorURL = "nats://127.0.0.1:1", server.URL+"/"
+	return openConn(t, cfg)
+}
+
+func openConn(t *testing.T, cfg Config) *Conn {
+	t.Helper()
+	conn, err := Open(cfg, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := conn.Close(context.Background()); err != nil && !errors.Is(err, bus.ErrClosed) {
+			t.Errorf("close: %v", err)
+		}
+	})
+	return conn
+}
+
+func TestChannelAddsUpMembers(t *testing.T) {
+	conn := inspect(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.URL.Query().Get("channel"); r.URL.Path != "/streaming/channelsz" || got != "ticket:created" {
+			t.Errorf("asked %s", r.URL)
+		}
+		fmt.Fprint(w, `{"name":"ticket:created","msgs":9,"bytes":900,"first_seq":2,"last_seq":10,"subscriptions":[
+			{"client_id":"a","queue_name":"d:g","is_durable":true,"last_sent":7,"pending_count":2},
+			{"client_id":"b","queue_name":"d:g","is_durable":true,"last_sent":9,"pending_count":1},
+			{"client_id":"c","queue_name":"away:g","is_durable":true,"is_offline":true,"last_sent":3,"pending_count":1},
+			{"client_id":"d","queue_name":"no-durable","last_sent":3},
+			{"client_id":"e","durable_name":"no-group","is_durable":true,"last_sent":3},
+			{"client_id":"f","last_sent":10}]}`)
+	})
+	got, err := conn.Channel(context.Background(), "ticket:created")
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := bus.Channel{
+		Name: "ticket:created", Messages: 9, Bytes: 900, FirstSeq: 2, LastSeq: 10,
+		Durables: []bus.Durable{
+			{Name: "away", Group: "g", LastSent: 3, Pending: 1},
+			{Name: "d", Group: "g", LastSent: 9, Pending: 3, Members: 2},
+		},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+func TestChannelsReadsEveryPage(t *testing.T) {
+	const total = 2*monitorPage + 1
+	pages := 0
+	conn := inspect(t, func(w http.ResponseWriter, r *http.Request) {
+		pages++
+		offset, _ := strconv.Atoi(r.URL.Query().Get("offset"))
+		limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
+		page := channelszPage{Total: total}
+		for i := offset; i < min(offset+limit, total); i++ {
+			page.Channels = append(page.Channels, channelz{Name: fmt.Sprintf("c%05d", i)})
+			page.Count++
+		}
+		if err := json.NewEncoder(w).Encode(page); err != nil {
+			t.Error(err)
+		}
+	})
+	got, err := conn.Channels(context.Background())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(got) != total || got[total-1].Name != fmt.Sprintf("c%05d", total-1) || pages != 3 {
+		t.Errorf("got %d channels in %d pages, want %d in 3", len(got), pages, total)
+	}
+}
+
+func TestMonitoringThatFails(t *testing.T) {
+	tests := map[string]http.HandlerFunc{
+		"an error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) },
+		"not JSON":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
+		"negative":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"last_seq":-1,"total":"x"}`) },
+		"cut off":     func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"name":"a`) },
+		"hangs up":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"never there": nil,
+	}
+	for name, handle := range tests {
+		t.Run(name, func(t *testing.T) {
+			conn := inspect(t, handle)
+			if handle == nil {
+				cfg := valid()
+				cfg.MonitorURL, cfg.ClientID = "", "other"
+				conn = openConn(t, cfg)
+			}
+			if _, err := conn.Channel(context.Background(), "a"); !errors.Is(err, bus.ErrUnavailable) {
+				t.Errorf("Channel: %v, want ErrUnavailable", err)
+			}
+			if _, err := conn.Channels(context.Background()); !errors.Is(err, bus.ErrUnavailable) {
+				t.Errorf("Channels: %v, want ErrUnavailable", err)
+			}
+		})
+	}
+}
+
+func TestChannelThatIsNotThere(t *testing.T) {
+	conn := inspect(t, http.NotFound)
+	got, err := conn.Channel(context.Background(), "nothing")
+	if err != nil || !cmp.Equal(got, bus.Channel{Name: "nothing"}) {
+		t.Errorf("got %+v, %v, want it empty", got, err)
+	}
+	if _, err := conn.Channel(context.Background(), "a..b"); !errors.Is(err, bus.ErrChannel) {
+		t.Errorf("got %v, want ErrChannel", err)
+	}
+}
