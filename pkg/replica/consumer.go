@@ -1,0 +1,236 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math/rand/v2"
+	"sync"
+	"time"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+)
+
+// ConsumerConfig tells how a member takes events. Zero values stand for the defaults.
+type ConsumerConfig struct {
+	// Group is the queue group and durable name of the service, "orders-service". Required.
+	Group string
+	// AckWait and MaxInflight are the subscription's. Defaults bus.DefaultAckWait and 1024: a full batch
+	// is stored in some tens of milliseconds, far below AckWait.
+	AckWait     time.Duration
+	MaxInflight int
+	// Lanes is how many entities are handled at the same time. Default 4.
+	Lanes int
+	// MaxBackoff is the longest pause between attempts while the store is away. Default 5 s.
+	MaxBackoff time.Duration
+}
+
+// Bus is what a consumer needs of the bus.
+type Bus interface {
+	bus.Subscriber
+	bus.Inspector
+}
+
+// Consumer is one member of the service's queue group for one kind of entity.
+type Consumer[T any] struct {
+	replica *Replica[T]
+	bus     Bus
+	config  ConsumerConfig
+	log     *slog.Logger
+	lanes   *lanes[T]
+
+	mu      sync.Mutex
+	state   error                   // nil: subscribed and caught up; else what is missing
+	paused  error                   // why nothing is taken now; nil while events are handled
+	endTurn context.CancelCauseFunc // ends the present turn
+}
+
+// NewConsumer makes a member that brings events to r. It does nothing before Run.
+func NewConsumer[T any](r *Replica[T], b Bus, config ConsumerConfig, log *slog.Logger) *Consumer[T] {
+	if config.AckWait == 0 {
+		config.AckWait = bus.DefaultAckWait
+	}
+	if config.MaxInflight == 0 {
+		config.MaxInflight = 1024
+	}
+	if config.Lanes == 0 {
+		config.Lanes = 4
+	}
+	if config.MaxBackoff == 0 {
+		config.MaxBackoff = 5 * time.Second
+	}
+	return &Consumer[T]{replica: r, bus: b, config: config, log: log, state: errors.New("not started")}
+}
+
+// Ready returns nil while the member is subscribed and history has been replayed, else what it waits
+// for. It may be called concurrently.
+func (c *Consumer[T]) Ready() error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.state
+}
+
+// Run takes events until ctx ends, then finishes and acknowledges those it has, leaves the group and
+// returns nil. While the store is away it is not in the group: other members, if their store serves
+// them, get the events, and nothing is redelivered over and over. Call it once.
+func (c *Consumer[T]) Run(ctx context.Context) error {
+	// Handling outlives ctx, so that what was taken can be finished and acknowledged.
+	work, stop := context.WithCancel(context.WithoutCancel(ctx))
+	c.lanes = startLanes(work, c.config.Lanes, c.handle)
+	defer func() {
+		stop()
+		c.lanes.wait()
+	}()
+	pause := newBackoff(c.config.MaxBackoff)
+	said := ""
+	for {
+		started := time.Now()
+		err := c.turn(ctx)
+		if ctx.Err() != nil {
+			return nil
+		}
+		c.setState(err)
+		if time.Since(started) > c.config.MaxBackoff {
+			pause, said = newBackoff(c.config.MaxBackoff), ""
+		}
+		if reason := err.Error(); reason != said {
+			said = reason
+			c.log.Warn("takes no events", "kind", c.replica.kind.Name, "group", c.config.Group, "error", err)
+		}
+		c.awaitStore(ctx, pause)
+	}
+}
+
+// awaitStore waits, at least one pause, until the store can be written to or ctx ends.
+func (c *Consumer[T]) awaitStore(ctx context.Context, pause *backoff) {
+	for {
+		pause.wait(ctx)
+		if ctx.Err() != nil || c.replica.db.Ping(ctx) == nil {
+			return
+		}
+	}
+}
+
+// turn is one membership: from joining the group until ctx ends or the store goes away. It returns why.
+func (c *Consumer[T]) turn(parent context.Context) error {
+	ctx, cancel := context.WithCancelCause(parent)
+	defer cancel(nil)
+	c.mu.Lock()
+	c.paused, c.endTurn = nil, cancel
+	c.mu.Unlock()
+
+	replay, err := c.needsReplay(ctx)
+	if err != nil {
+		return err
+	}
+	for _, subject := range c.replica.kind.Subjects {
+		c.setState(fmt.Errorf("joining %s on %s", c.config.Group, subject))
+		member, err := c.bus.Subscribe(ctx, bus.Subscription{
+			Channel: string(subject), Group: c.config.Group, Durable: c.config.Group,
+			AckWait: c.config.AckWait, MaxInflight: c.config.MaxInflight,
+		}, c.handler(subject))
+		if err != nil {
+			return errors.Join(context.Cause(ctx), fmt.Errorf("join %s on %s: %w", c.config.Group, subject, err))
+		}
+		defer c.leave(parent, subject, member)
+	}
+	if replay {
+		if err := c.replayAll(ctx); err != nil {
+			return errors.Join(context.Cause(ctx), err)
+		}
+	}
+	c.setState(nil)
+	c.log.Info("takes events", "kind", c.replica.kind.Name, "group", c.config.Group)
+	<-ctx.Done()
+	return context.Cause(ctx)
+}
+
+// leave finishes what was taken and leaves the group; the durable stays.
+func (c *Consumer[T]) leave(ctx context.Context, subject event.Subject, member bus.Member) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.AckWait)
+	defer cancel()
+	if err := member.Close(ctx); err != nil {
+		c.log.Warn("left with events unfinished; they are delivered again", "subject", string(subject), "error", err)
+	}
+}
+
+// handler decodes what comes on a channel and brings it to its lane.
+func (c *Consumer[T]) handler(subject event.Subject) bus.Handler {
+	return func(ctx context.Context, m bus.Message, settle bus.Settle) {
+		d := &delivery[T]{message: m, settle: settle}
+		d.change, d.poison = c.replica.kind.Decode(subject, m.Data)
+		c.lanes.put(ctx, d)
+	}
+}
+
+// handle gives a batch to the replica; where the store is away it ends the turn, and until the next one
+// everything taken is given back at once.
+func (c *Consumer[T]) handle(ctx context.Context, batch []*delivery[T]) {
+	c.mu.Lock()
+	paused := c.paused
+	c.mu.Unlock()
+	if paused != nil {
+		for _, d := range batch {
+			d.settle(paused)
+		}
+		return
+	}
+	if err := c.replica.handle(ctx, batch); err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.paused = err
+		c.endTurn(err)
+	}
+}
+
+func (c *Consumer[T]) setState(state error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.state = state
+}
+
+// needsReplay tells whether history has to be read again: the store has never done so, and the group
+// has a position already, so the broker would send it only what comes after that. That is so when the
+// store was lost, or when the service takes over the durable of another implementation.
+func (c *Consumer[T]) needsReplay(ctx context.Context) (bool, error) {
+	c.setState(errors.New("asking the store whether history has been replayed"))
+	replayed, err := c.replica.isReplayed(ctx)
+	if err != nil || replayed {
+		return false, err
+	}
+	c.setState(errors.New("waiting for the bus, to see whether history has to be replayed"))
+	if err := c.bus.Connected(ctx); err != nil {
+		return false, err
+	}
+	for _, subject := range c.replica.kind.Subjects {
+		channel, err := c.bus.Channel(ctx, string(subject))
+		if err != nil {
+			return false, fmt.Errorf("look at %s: %w", subject, err)
+		}
+		for _, durable := range channel.Durables {
+			if durable.Group == c.config.Group {
+				return true, nil
+			}
+		}
+	}
+	// A new group is sent everything from the beginning, which is the replay.
+	return false, c.replica.setReplayed(ctx)
+}
+
+// backoff is a pause that grows from 50 ms with each wait, jittered.
+type backoff struct{ next, most time.Duration }
+
+func newBackoff(most time.Duration) *backoff {
+	return &backoff{next: 50 * time.Millisecond, most: most}
+}
+
+func (b *backoff) wait(ctx context.Context) {
+	pause := b.next/2 + rand.N(b.next/2+1)
+	b.next = min(2*b.next, b.most)
+	select {
+	case <-ctx.Done():
+	case <-time.After(pause):
+	}
+}

@@ -1,0 +1,141 @@
+package replica
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"testing"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+	"ticketing/pkg/store"
+)
+
+// history is the entity of these tests: it remembers every version that was applied to it, in order, and
+// what was said last.
+type history struct {
+	Applied []event.Version `json:"applied"`
+	Text    string          `json:"text"`
+}
+
+// said is its event.
+type said struct {
+	ID      string        `json:"id"`
+	Version event.Version `json:"version"`
+	Text    string        `json:"text"`
+}
+
+const saidChannel = "test:said"
+
+func historyKind() Kind[history] {
+	return Kind[history]{
+		Name:     "history",
+		Subjects: []event.Subject{saidChannel},
+		Decode: func(_ event.Subject, data []byte) (Change[history], error) {
+			var s said
+			if err := json.Unmarshal(data, &s); err != nil {
+				return Change[history]{}, err
+			}
+			if s.ID == "" {
+				return Change[history]{}, errors.New("id: missing")
+			}
+			return Change[history]{ID: event.ID(s.ID), Version: s.Version, Apply: func(h history) history {
+				if n := len(h.Applied); n > 0 && h.Applied[n-1] == s.Version {
+					h.Text = s.Text
+					return h
+				}
+				return history{append(slices.Clone(h.Applied), s.Version), s.Text}
+			}}, nil
+		},
+	}
+}
+
+func sayData(id event.ID, version event.Version, text string) []byte {
+	data, err := json.Marshal(said{string(id), version, text})
+	if err != nil {
+		panic(err) // cannot happen: said has no value that JSON lacks
+	}
+	return data
+}
+
+// upTo is the history of an entity to which each version to last was applied once, in order.
+func upTo(last event.Version) []event.Version {
+	versions := []event.Version{}
+	for v := event.Version(0); v <= last; v++ {
+		versions = append(versions, v)
+	}
+	return versions
+}
+
+// mail makes deliveries and notes how they are settled.
+type mail struct {
+	mu       sync.Mutex
+	kind     Kind[history]
+	sequence uint64
+	settled  map[uint64]error
+}
+
+func newMail(kind Kind[history]) *mail { return &mail{kind: kind, settled: map[uint64]error{}} }
+
+func (m *mail) deliver(data []byte) *delivery[history] {
+	m.mu.Lock()
+	m.sequence++
+	sequence := m.sequence
+	m.mu.Unlock()
+	return m.redeliver(sequence, 1, data)
+}
+
+func (m *mail) redeliver(sequence uint64, attempt int, data []byte) *delivery[history] {
+	d := &delivery[history]{
+		message: bus.Message{Channel: saidChannel, Sequence: sequence, Attempt: attempt, Data: data},
+		settle: func(err error) {
+			m.mu.Lock()
+			defer m.mu.Unlock()
+			m.settled[sequence] = err
+		},
+	}
+	d.change, d.poison = m.kind.Decode(saidChannel, data)
+	return d
+}
+
+func (m *mail) say(id event.ID, version event.Version) *delivery[history] {
+	return m.deliver(sayData(id, version, fmt.Sprint("text ", version)))
+}
+
+func openHistories(t testing.TB, kind Kind[history], db store.Database) *Replica[history] {
+	t.Helper()
+	r, err := Open(t.Context(), kind, db, Config{MaxAttempts: 3}, slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func handle(t testing.TB, r *Replica[history], deliveries ...*delivery[history]) {
+	t.Helper()
+	if err := r.handle(t.Context(), deliveries); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func mustRead(t testing.TB, r *Replica[history], id event.ID) (history, event.Version) {
+	t.Helper()
+	h, version, err := r.Get(context.Background(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return h, version
+}
+
+func mustListParked(t testing.TB, r *Replica[history]) []Parked {
+	t.Helper()
+	parked, err := r.Parking().List(context.Background(), "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parked
+}

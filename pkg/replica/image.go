@@ -1,0 +1,169 @@
+package replica
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"fmt"
+	"maps"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/store"
+)
+
+// gapIndex is the index by which records that wait for a missing version are found. Its values are
+// gapKept where all early events are in the record and gapParked where some were parked for lack of room.
+const (
+	gapIndex  = "gap"
+	gapKept   = "kept"
+	gapParked = "parked"
+)
+
+// image is one replica in memory while events are decided on it. It does no I/O but through React.
+type image[T any] struct {
+	kind     *Kind[T]
+	id       event.ID
+	revision int64 // of the record it was read from; 0 where there was none
+	version  event.Version
+	state    T
+	early    map[int64]store.Event
+	// overflow says that early events of this entity may be parked.
+	overflow bool
+	// drained are the kept events applied, where earlier attempts at them may have been counted.
+	drained []store.Event
+	// dirty says that the image differs from the record.
+	dirty bool
+}
+
+// newImage reads a record; the zero record stands for an entity of which nothing is known.
+func newImage[T any](kind *Kind[T], id event.ID, record store.Record) (*image[T], error) {
+	img := &image[T]{kind: kind, id: id, revision: record.Revision, version: event.None}
+	if record.Revision == 0 {
+		return img, nil
+	}
+	img.version = event.Version(record.Version)
+	img.early = maps.Clone(record.Early)
+	img.overflow = record.Index[gapIndex] == gapParked
+	if img.version == event.None {
+		return img, nil
+	}
+	if err := json.Unmarshal(record.State, &img.state); err != nil {
+		return nil, fmt.Errorf("decode %s %s: %w", kind.Name, id, err)
+	}
+	return img, nil
+}
+
+// write is the write that makes the record equal to the image.
+func (img *image[T]) write() (store.Write, error) {
+	w := store.Write{ID: string(img.id), Revision: img.revision, Version: int64(img.version), Early: img.early}
+	switch {
+	case img.overflow:
+		w.Index = map[string]string{gapIndex: gapParked}
+	case len(img.early) > 0:
+		w.Index = map[string]string{gapIndex: gapKept}
+	}
+	if img.version == event.None {
+		return w, nil
+	}
+	state, err := json.Marshal(img.state)
+	if err != nil {
+		return w, fmt.Errorf("encode %s %s: %w", img.kind.Name, img.id, err)
+	}
+	w.State = state
+	return w, nil
+}
+
+// take decides on one event and applies the decision. errNoRoom comes with Early when the record is
+// full; the error of React comes with Failed.
+func (img *image[T]) take(ctx context.Context, change Change[T], ev store.Event) (Verdict, error) {
+	verdict := Decide(img.version, change.Version, func() bool { return img.says(change) })
+	switch verdict {
+	case Apply:
+		if err := img.apply(ctx, change); err != nil {
+			return Failed, err
+		}
+	case Early:
+		return img.keep(change.Version, ev)
+	}
+	return verdict, nil
+}
+
+// says reports whether applying the change would leave the state as it is.
+func (img *image[T]) says(change Change[T]) bool {
+	stored, err := json.Marshal(img.state)
+	if err != nil {
+		return false
+	}
+	again, err := json.Marshal(change.Apply(img.state))
+	return err == nil && bytes.Equal(stored, again)
+}
+
+func (img *image[T]) apply(ctx context.Context, change Change[T]) error {
+	after := change.Apply(img.state)
+	if img.kind.React != nil {
+		if err := img.kind.React(ctx, img.id, change.Version, after); err != nil {
+			return fmt.Errorf("react to %s %s version %d: %w", img.kind.Name, img.id, change.Version, err)
+		}
+	}
+	img.state, img.version = after, change.Version
+	img.drop(int64(change.Version))
+	return nil
+}
+
+// errNoRoom: the record keeps MaxEarly early events already.
+var errNoRoom = fmt.Errorf("more than %d early events", MaxEarly)
+
+// keep adds an early event. Of two with the same version and other content the first is kept, as
+// nothing tells which one is right.
+func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error) {
+	if kept, ok := img.early[int64(version)]; ok {
+		if kept.Channel == ev.Channel && bytes.Equal(kept.Data, ev.Data) {
+			return Early, nil
+		}
+		return Conflict, nil
+	}
+	if len(img.early) >= MaxEarly {
+		img.dirty = img.dirty || !img.overflow
+		img.overflow = true
+		return Early, errNoRoom
+	}
+	if img.early == nil {
+		img.early = map[int64]store.Event{}
+	}
+	img.early[int64(version)] = ev
+	img.dirty = true
+	return Early, nil
+}
+
+// drain applies the kept events that are next, one after the other. Where one fails it returns that
+// event, which stays kept.
+func (img *image[T]) drain(ctx context.Context) (failed store.Event, err error) {
+	for {
+		next := int64(img.version.Next())
+		ev, ok := img.early[next]
+		if !ok {
+			return store.Event{}, nil
+		}
+		if err := img.applyEvent(ctx, ev); err != nil {
+			return ev, err
+		}
+		if img.kind.React != nil {
+			img.drained = append(img.drained, ev)
+		}
+	}
+}
+
+// applyEvent applies an event that was kept or parked when it was early.
+func (img *image[T]) applyEvent(ctx context.Context, ev store.Event) error {
+	change, err := img.kind.Decode(event.Subject(ev.Channel), ev.Data)
+	if err != nil {
+		return err
+	}
+	return img.apply(ctx, change)
+}
+
+// drop removes the kept event of this version, if there is one.
+func (img *image[T]) drop(version int64) {
+	delete(img.early, version)
+	img.dirty = true
+}

@@ -1,0 +1,134 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/store"
+	"ticketing/pkg/store/bolt/bolttest"
+)
+
+// reactions notes the versions reacted to and fails on cue.
+type reactions struct {
+	seen []event.Version
+	fail map[event.Version]error
+}
+
+func (r *reactions) kind() Kind[history] {
+	kind := historyKind()
+	kind.React = func(_ context.Context, _ event.ID, version event.Version, after history) error {
+		if after.Text != fmt.Sprint("text ", version) {
+			return fmt.Errorf("reaction to %d was given the state %+v", version, after)
+		}
+		r.seen = append(r.seen, version)
+		return r.fail[version]
+	}
+	return kind
+}
+
+func TestReactionsComeInVersionOrder(t *testing.T) {
+	react := &reactions{}
+	r := openHistories(t, react.kind(), bolttest.Open(t))
+	post := newMail(react.kind())
+	handle(t, r, post.say("x", 2), post.say("x", 0), post.say("x", 0), post.say("x", 3))
+	handle(t, r, post.say("x", 1), post.say("x", 3))
+	if diff := cmp.Diff(upTo(3), react.seen); diff != "" {
+		t.Errorf("reactions (-want +got):\n%s", diff)
+	}
+}
+
+func TestAReactionThatFailsIsTriedAgainAndThenParked(t *testing.T) {
+	// given a reaction to version 1 that always fails
+	react := &reactions{fail: map[event.Version]error{1: errors.New("no such seat")}}
+	r := openHistories(t, react.kind(), bolttest.Open(t)) // parks at the third attempt
+	post := newMail(react.kind())
+	handle(t, r, post.say("x", 0))
+	data := sayData("x", 1, "text 1")
+	first := post.deliver(data)
+	handle(t, r, first, post.say("x", 2))
+	// then it is not acknowledged, and the one behind it is kept
+	if first.verdict != Failed || post.settled[2] == nil || post.settled[3] != nil {
+		t.Fatalf("verdict %v, settled %v", first.verdict, post.settled)
+	}
+	// and nothing is parked yet
+	handle(t, r, post.redeliver(2, 2, data))
+	if parked := mustListParked(t, r); len(parked) != 0 || post.settled[2] == nil {
+		t.Fatalf("after two attempts: parked %+v, settled %v", parked, post.settled)
+	}
+	// when the last attempt allowed has failed, then it is parked with the error and acknowledged
+	handle(t, r, post.redeliver(2, 3, data))
+	parked := mustListParked(t, r)
+	if len(parked) != 1 || parked[0].Reason != ReasonFailed || parked[0].Attempts != 3 || parked[0].Entity != "history/x" ||
+		parked[0].Version != 1 || post.settled[2] != nil {
+		t.Fatalf("parked %+v, settled %v", parked, post.settled)
+	}
+	if _, version := mustRead(t, r, "x"); version != 0 {
+		t.Errorf("stands at %d, want 0", version)
+	}
+}
+
+func TestAnAttemptThatSucceedsLeavesNoNote(t *testing.T) {
+	react := &reactions{fail: map[event.Version]error{0: errors.New("not today")}}
+	r := openHistories(t, react.kind(), bolttest.Open(t))
+	post := newMail(react.kind())
+	data := sayData("x", 0, "text 0")
+	handle(t, r, post.deliver(data))
+	react.fail = nil
+	handle(t, r, post.redeliver(1, 2, data))
+	if post.settled[1] != nil {
+		t.Errorf("settled with %v", post.settled[1])
+	}
+	left, err := r.parking.records.List(t.Context(), store.Query{Limit: 10})
+	if err != nil || len(left) != 0 {
+		t.Errorf("notes left: %+v, %v", left, err)
+	}
+}
+
+// The reaction to a kept event fails when its turn has come: what brought its turn stays un-acked, so
+// that the next attempt comes.
+func TestAReactionToAKeptEventIsTriedAgain(t *testing.T) {
+	react := &reactions{fail: map[event.Version]error{1: errors.New("not today")}}
+	r := openHistories(t, react.kind(), bolttest.Open(t))
+	post := newMail(react.kind())
+	handle(t, r, post.say("x", 1))
+	zero := sayData("x", 0, "text 0")
+	handle(t, r, post.deliver(zero))
+	if _, version := mustRead(t, r, "x"); version != 0 || post.settled[2] == nil {
+		t.Fatalf("stands at %d, settled with %v; want 0, and not acknowledged", version, post.settled[2])
+	}
+	react.fail = nil
+	handle(t, r, post.redeliver(2, 2, zero))
+	if got, version := mustRead(t, r, "x"); version != 1 || post.settled[2] != nil || !slices.Equal(got.Applied, upTo(1)) {
+		t.Errorf("stands at %d, applied %v, settled with %v", version, got.Applied, post.settled[2])
+	}
+}
+
+func TestAStoreThatIsAwayIsNoAttempt(t *testing.T) {
+	// given a reaction that cannot reach its store
+	away := fmt.Errorf("%w: gone", store.ErrUnavailable)
+	react := &reactions{fail: map[event.Version]error{0: away}}
+	r := openHistories(t, react.kind(), bolttest.Open(t))
+	post := newMail(react.kind())
+	data := sayData("x", 0, "text 0")
+	// when it is tried far more often than an event may fail
+	for attempt := range 10 {
+		d := post.redeliver(1, attempt+1, data)
+		if err := r.handle(t.Context(), []*delivery[history]{d}); !errors.Is(err, store.ErrUnavailable) {
+			t.Fatalf("attempt %d: %v, want ErrUnavailable", attempt, err)
+		}
+		if post.settled[1] == nil {
+			t.Fatal("acknowledged without being stored")
+		}
+	}
+	// then nothing was counted
+	left, err := r.parking.records.List(t.Context(), store.Query{Limit: 10})
+	if err != nil || len(left) != 0 {
+		t.Errorf("notes left: %+v, %v", left, err)
+	}
+}

@@ -1,0 +1,122 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+	"ticketing/pkg/store"
+)
+
+// isReplayed tells whether this store has the whole history, or is being sent it by the group.
+func (r *Replica[T]) isReplayed(ctx context.Context) (bool, error) {
+	_, err := r.marks.Get(ctx, r.markID())
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("read the mark of %s: %w", r.kind.Name, err)
+	}
+	return true, nil
+}
+
+// setReplayed sets the mark; durable on return.
+func (r *Replica[T]) setReplayed(ctx context.Context) error {
+	err := r.marks.Put(ctx, store.Write{ID: r.markID(), State: []byte(`{}`)})
+	if err != nil && !errors.Is(err, store.ErrConflict) { // a conflict: another member set it
+		return fmt.Errorf("set the mark of %s: %w", r.kind.Name, err)
+	}
+	return nil
+}
+
+func (r *Replica[T]) markID() string { return "replayed-" + r.kind.Name }
+
+// replayAll reads every channel of the kind up to its last event of now and then sets the mark. It goes
+// on beside the group, which brings what is newer; versions make the overlap harmless.
+func (c *Consumer[T]) replayAll(ctx context.Context) error {
+	for _, subject := range c.replica.kind.Subjects {
+		if err := c.replay(ctx, subject); err != nil {
+			return fmt.Errorf("replay %s: %w", subject, err)
+		}
+	}
+	return c.replica.setReplayed(ctx)
+}
+
+func (c *Consumer[T]) replay(ctx context.Context, subject event.Subject) error {
+	channel, err := c.bus.Channel(ctx, string(subject))
+	if err != nil || channel.LastSeq == 0 {
+		return err
+	}
+	c.setState(fmt.Errorf("replaying %s up to %d", subject, channel.LastSeq))
+	c.log.Info("replaying history", "subject", string(subject), "from", channel.FirstSeq, "to", channel.LastSeq)
+	progress := newProgress(channel.LastSeq)
+	take := c.handler(subject)
+	member, err := c.bus.Subscribe(ctx, bus.Subscription{
+		Channel: string(subject), Start: bus.FromOldest, AckWait: c.config.AckWait, MaxInflight: c.config.MaxInflight,
+	}, func(ctx context.Context, m bus.Message, settle bus.Settle) {
+		if !progress.taken(m.Sequence) {
+			settle(nil) // newer than the replay: the group brings it
+			return
+		}
+		take(ctx, m, func(err error) {
+			settle(err)
+			if err == nil {
+				progress.finished(m.Sequence)
+			}
+		})
+	})
+	if err != nil {
+		return err
+	}
+	defer c.leave(ctx, subject, member)
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-progress.done:
+		return nil
+	}
+}
+
+// progress follows a replay: done is closed when the last event was taken and none is unfinished.
+type progress struct {
+	last uint64
+	done chan struct{}
+
+	mu      sync.Mutex
+	open    map[uint64]bool // taken and not finished
+	reached bool            // the last event, or a newer one, has been taken
+	closed  bool
+}
+
+func newProgress(last uint64) *progress {
+	return &progress{last: last, done: make(chan struct{}), open: map[uint64]bool{}}
+}
+
+// taken notes a delivery and reports whether it belongs to the replay.
+func (p *progress) taken(sequence uint64) bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.reached = p.reached || sequence >= p.last
+	if sequence <= p.last {
+		p.open[sequence] = true
+	}
+	p.check()
+	return sequence <= p.last
+}
+
+func (p *progress) finished(sequence uint64) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	delete(p.open, sequence)
+	p.check()
+}
+
+func (p *progress) check() {
+	if p.reached && len(p.open) == 0 && !p.closed {
+		p.closed = true
+		close(p.done)
+	}
+}
