@@ -52,7 +52,7 @@ type Harness struct {
 // patience is how long the suite waits for what has to come. Nothing in it depends on things being fast.
 const patience = 60 * time.Second
 
-// ackWait is long enough for no redelivery to happen by itself while a test waits.
+// neverAgain is an AckWait long enough for no redelivery to happen by itself while a test waits.
 const neverAgain = 5 * time.Minute
 
 // Run runs the suite.

@@ -44,7 +44,9 @@ type broker struct {
 func startBroker(t testing.TB, cfg stanserver.Config) *broker {
 	t.Helper()
 	cfg.ClusterID = "test"
-	cfg.Heartbeat = stanserver.Heartbeat{Interval: 300 * time.Millisecond, Timeout: time.Second, Failures: 1}
+	if cfg.Heartbeat == (stanserver.Heartbeat{}) {
+		cfg.Heartbeat = stanserver.Heartbeat{Interval: 300 * time.Millisecond, Timeout: time.Second, Failures: 1}
+	}
 	server, err := stanserver.Start(cfg)
 	if err != nil {
 		t.Fatalf("start the broker: %v", err)

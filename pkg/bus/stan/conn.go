@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net/http"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,11 +41,15 @@ var (
 )
 
 // Open checks cfg and returns at once; connecting goes on behind it, for as long as it takes. Health
-// tells how far it is. The only errors are those of cfg. The caller must Close what it has opened.
+// tells how far it is. The only errors are those of cfg. A nil log discards. The caller must Close what
+// it has opened.
 func Open(cfg Config, log *slog.Logger) (*Conn, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
 		return nil, fmt.Errorf("open NATS Streaming: %w", err)
+	}
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	c := &Conn{
@@ -148,11 +154,7 @@ func (c *Conn) beginClose() ([]*member, error) {
 	}
 	c.closing = true
 	c.broadcast()
-	members := make([]*member, 0, len(c.members))
-	for m := range c.members {
-		members = append(members, m)
-	}
-	return members, nil
+	return slices.Collect(maps.Keys(c.members)), nil
 }
 
 // current returns the session there is now.

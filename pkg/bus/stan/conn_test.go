@@ -333,3 +333,53 @@ func TestABlockedHandlerDoesNotFillTheMemory(t *testing.T) {
 		return err == nil && len(ch.Durables) == 1 && ch.LastSeq == 2*inflight && ch.Lag(ch.Durables[0]) == 0
 	})
 }
+
+// A broker that did not answer may have a member on its books that nobody listens for.
+func TestStartsOverWhenTheBrokerDoesNotAnswer(t *testing.T) {
+	acks := bus.Each(func(context.Context, bus.Message) error { return nil })
+	setup := func(t *testing.T) (*stan.Conn, *bustest.Link) {
+		t.Helper()
+		b := startBroker(t, stanserver.Config{Heartbeat: stanserver.DefaultHeartbeat()})
+		link := linkTo(t, b)
+		cfg := b.config("member", link.Addr())
+		cfg.PingInterval = 5 * time.Minute // pings must not be what finds it
+		return connected(t, cfg), link
+	}
+	startsOver := func(t *testing.T, conn *stan.Conn, link *bustest.Link, members int) {
+		t.Helper()
+		poll(t, "the loss", func() bool { return !conn.Health().Connected })
+		link.Heal()
+		poll(t, "the members", func() bool {
+			ch, err := conn.Channel(soon(t), "ticket:created")
+			return err == nil && len(ch.Durables) == 1 && ch.Durables[0].Members == members
+		})
+	}
+
+	t.Run("subscribe", func(t *testing.T) {
+		t.Parallel()
+		conn, link := setup(t)
+		link.Stall()
+		subscribed := make(chan error, 1)
+		go func() {
+			_, err := conn.Subscribe(soon(t), ordersGroup(), acks)
+			subscribed <- err
+		}()
+		startsOver(t, conn, link, 1)
+		if err := <-subscribed; err != nil {
+			t.Errorf("subscribe: %v", err)
+		}
+	})
+	t.Run("leave", func(t *testing.T) {
+		t.Parallel()
+		conn, link := setup(t)
+		m, err := conn.Subscribe(soon(t), ordersGroup(), acks)
+		if err != nil {
+			t.Fatal(err)
+		}
+		link.Stall()
+		if err := m.Close(soon(t)); err != nil {
+			t.Errorf("close: %v", err)
+		}
+		startsOver(t, conn, link, 0)
+	})
+}

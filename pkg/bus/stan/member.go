@@ -199,8 +199,10 @@ func (m *member) leave() error {
 	if m.sub == nil || m.session.isLost() {
 		return nil
 	}
-	if err := m.sub.Close(); err != nil && !errors.Is(err, stango.ErrConnectionClosed) && !m.session.isLost() {
-		return err
+	err := m.sub.Close()
+	if err == nil || errors.Is(err, stango.ErrConnectionClosed) || m.session.isLost() {
+		return nil // with the session, the membership is gone
 	}
-	return nil
+	m.session.loseIfUnknown(err)
+	return err
 }

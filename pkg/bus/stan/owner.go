@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
+	"slices"
 	"time"
 
 	"ticketing/pkg/bus"
@@ -55,11 +57,7 @@ func (c *Conn) install(s *session) []*member {
 	defer c.mu.Unlock()
 	c.session = s
 	c.broadcast()
-	members := make([]*member, 0, len(c.members))
-	for m := range c.members {
-		members = append(members, m)
-	}
-	return members
+	return slices.Collect(maps.Keys(c.members))
 }
 
 // resubscribe subscribes the members on s, retrying while s lives. It reports whether all are subscribed.

@@ -81,6 +81,14 @@ func (s *session) lose(cause error) {
 	})
 }
 
+// loseIfUnknown gives the session up after a subscribe or a leave that the broker did not answer. It may
+// have a member on its books that nobody listens for, and would give it events; with the session it goes.
+func (s *session) loseIfUnknown(err error) {
+	if errors.Is(err, stango.ErrSubReqTimeout) || errors.Is(err, stango.ErrCloseReqTimeout) {
+		s.lose(err)
+	}
+}
+
 func (s *session) isLost() bool {
 	select {
 	case <-s.lost:
@@ -145,6 +153,7 @@ func (s *session) subscribe(spec bus.Subscription, from stango.SubscriptionOptio
 		sub, err = s.stan.QueueSubscribe(spec.Channel, spec.Group, deliver, options...)
 	}
 	if err != nil {
+		s.loseIfUnknown(err)
 		return nil, err
 	}
 	// While a handler blocks, the broker sends every un-acked message again each AckWait, and the
