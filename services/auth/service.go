@@ -69,3 +69,9 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 func (s *Service) Checks() []httpapi.Check {
 	return []httpapi.Check{{Name: "store", Check: s.store.Ping}}
 }
+
+// Run waits for the end of ctx: this service has no work but its requests.
+func (s *Service) Run(ctx context.Context) error {
+	<-ctx.Done()
+	return nil
+}

@@ -1,0 +1,27 @@
+// Command ticketing runs the whole system in one process, with nothing installed: `make run`.
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+
+	"ticketing/infra/local"
+	"ticketing/pkg/app"
+)
+
+func main() { app.Main("ticketing", run) }
+
+func run(ctx context.Context, log *slog.Logger) error {
+	cfg, err := app.LoadConfig[local.Config]()
+	if err != nil {
+		return err
+	}
+	system, err := local.Start(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	fmt.Printf("ready gateway=%s nats=%s monitoring=%s data=%s\n",
+		system.GatewayURL(), system.NATSURL(), system.MonitorURL(), cfg.DataDir)
+	return system.Run(ctx)
+}

@@ -1,0 +1,170 @@
+// Package local is the whole system in one process, for `make run` and for the tests that need all of it.
+//
+//	           ┌─ /api/users ───> auth ─────────────────> auth.db
+//	gateway ───┼─ /api/tickets ─> tickets ──────────────> tickets.db
+//	           └─ /api/orders ──> orders-1, orders-2 ───> orders.db
+//	                                  │  each a bus connection of its own
+//	                     embedded NATS Streaming ───────> nats/
+//
+// It is made of the same services, adapters and broker as a deployment; only the stores are files and the
+// gateway calls the services without a network between. Everything is under one data folder, and a start
+// goes on where the last one stopped.
+package local
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ticketing/pkg/bus/stan/stanserver"
+	"ticketing/pkg/httpapi"
+	"ticketing/pkg/identity"
+	"ticketing/pkg/store/bolt"
+)
+
+// System is a running system. Start makes it, Run serves it, and Run or Stop ends it.
+type System struct {
+	cfg      Config
+	log      *slog.Logger
+	sessions *identity.Sessions
+	listener net.Listener
+	gateway  *gateway
+	broker   *stanserver.Server
+	users    *bolt.DB
+	tickets  *bolt.DB
+	orders   *bolt.DB
+	members  []*member
+}
+
+// Start starts everything and returns when it is ready: groups joined and history replayed. Anything that
+// prevents it is one error, and then nothing is left running.
+func Start(ctx context.Context, cfg Config, log *slog.Logger) (*System, error) {
+	s := &System{cfg: cfg, log: log, gateway: newGateway()}
+	for _, step := range []func(context.Context) error{
+		s.listen, s.prepareData, s.startBroker, s.openStores, s.startMembers, s.awaitReady,
+	} {
+		if err := step(ctx); err != nil {
+			return nil, errors.Join(err, s.Stop())
+		}
+	}
+	return s, nil
+}
+
+// Run answers requests until ctx ends, then stops everything in order and returns when it has: no new
+// requests, running ones answered, events finished, bus left, stores closed, broker down.
+func (s *System) Run(ctx context.Context) error {
+	err := httpapi.Serve(ctx, s.listener, s.gateway, s.log.With("service", "gateway"))
+	s.listener = nil // closed
+	return errors.Join(err, s.Stop())
+}
+
+// GatewayURL, NATSURL and MonitorURL are where the system can be reached.
+func (s *System) GatewayURL() string { return "http://" + s.listener.Addr().String() }
+
+// NATSURL is where clients of the broker connect.
+func (s *System) NATSURL() string { return s.broker.URL() }
+
+// MonitorURL is the broker's HTTP monitoring.
+func (s *System) MonitorURL() string { return s.broker.MonitorURL() }
+
+func (s *System) listen(ctx context.Context) (err error) {
+	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.GatewayAddr); err != nil {
+		return fmt.Errorf("GATEWAY_ADDR: %w", err)
+	}
+	return nil
+}
+
+func (s *System) prepareData(context.Context) error {
+	if err := prepareDataDir(s.cfg.DataDir); err != nil {
+		return err
+	}
+	key, err := sessionKey(s.cfg)
+	if err != nil {
+		return err
+	}
+	if s.sessions, err = identity.NewSessions(key, s.cfg.SessionTTL, time.Now); err != nil {
+		return fmt.Errorf("JWT_KEY or SESSION_TTL: %w", err)
+	}
+	return nil
+}
+
+func (s *System) startBroker(context.Context) error {
+	host, port, err := hostPort("NATS_ADDR", s.cfg.NATSAddr)
+	if err != nil {
+		return err
+	}
+	monitorHost, monitorPort, err := hostPort("NATS_MONITOR_ADDR", s.cfg.MonitorAddr)
+	if err != nil {
+		return err
+	}
+	if host != monitorHost {
+		return fmt.Errorf("NATS_ADDR and NATS_MONITOR_ADDR must have one host, not %q and %q", host, monitorHost)
+	}
+	s.broker, err = stanserver.Start(stanserver.Config{
+		Host: host, Port: port, MonitorPort: monitorPort, ClusterID: ClusterID,
+		Dir: filepath.Join(s.cfg.DataDir, "nats"), Logger: s.log.With("service", "nats"),
+	})
+	return err
+}
+
+func (s *System) openStores(context.Context) (err error) {
+	for name, db := range map[string]**bolt.DB{"auth.db": &s.users, "tickets.db": &s.tickets, "orders.db": &s.orders} {
+		if *db, err = bolt.Open(filepath.Join(s.cfg.DataDir, name)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (s *System) startMembers(ctx context.Context) error {
+	for _, start := range []func() (*member, error){
+		func() (*member, error) { return s.newAuth(ctx) },
+		func() (*member, error) { return s.newTickets(ctx) },
+		func() (*member, error) { return s.newOrders(ctx, "orders-1", s.NATSURL()) },
+		func() (*member, error) { return s.newOrders(ctx, "orders-2", s.NATSURL()) },
+	} {
+		m, err := start()
+		if err != nil {
+			return err
+		}
+		s.members = append(s.members, m)
+		m.start(s.gateway)
+	}
+	return nil
+}
+
+func (s *System) awaitReady(ctx context.Context) error {
+	for _, m := range s.members {
+		if err := m.awaitReady(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Stop ends what Start has started, for a system that Run does not serve.
+func (s *System) Stop() error {
+	var stopping errgroup.Group
+	for _, m := range s.members {
+		stopping.Go(m.stop)
+	}
+	errs := []error{stopping.Wait()}
+	for _, db := range []*bolt.DB{s.users, s.tickets, s.orders} {
+		if db != nil {
+			errs = append(errs, db.Close())
+		}
+	}
+	if s.broker != nil {
+		s.broker.Shutdown()
+	}
+	if s.listener != nil {
+		errs = append(errs, s.listener.Close())
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,140 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"sync/atomic"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+	"golang.org/x/sync/errgroup"
+
+	"ticketing/pkg/httpapi"
+	"ticketing/pkg/store"
+)
+
+// Service is what a process serves.
+type Service interface {
+	// Handler answers the public listener.
+	Handler() http.Handler
+	// Checks are what must work for the service to be ready.
+	Checks() []httpapi.Check
+	// Run does the work in the background until ctx ends, then finishes what it has begun.
+	Run(ctx context.Context) error
+}
+
+// ListenConfig says where a process listens.
+type ListenConfig struct {
+	// HTTPAddr is the public listener's.
+	HTTPAddr string `envconfig:"HTTP_ADDR" default:"127.0.0.1:3000"`
+	// AdminAddr serves /healthz and /readyz, and must not be reachable by the public.
+	AdminAddr string `envconfig:"ADMIN_ADDR" default:"127.0.0.1:3001"`
+}
+
+// Serve takes both addresses, opens the service and serves it until ctx ends. While open returns
+// store.ErrUnavailable it is tried again with backoff; meanwhile /healthz is well and /readyz tells what
+// is waited for. The order at the end: not ready; drain HTTP; finish the background work; the admin
+// listener last. Serve returns when all of it has ended.
+func Serve(ctx context.Context, cfg ListenConfig, log *slog.Logger, open func(context.Context) (Service, error)) error {
+	public, err := listen(ctx, "HTTP_ADDR", cfg.HTTPAddr)
+	if err != nil {
+		return err
+	}
+	admin, err := listen(ctx, "ADMIN_ADDR", cfg.AdminAddr)
+	if err != nil {
+		return errors.Join(err, public.Close())
+	}
+	log.Info("listening", "http", public.Addr().String(), "admin", admin.Addr().String())
+
+	state := newReadiness()
+	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
+	var serving errgroup.Group
+	serving.Go(func() error { return httpapi.Serve(adminCtx, admin, state.handler(), log) })
+	serving.Go(func() error {
+		defer stopAdmin()
+		service, err := awaitOpen(ctx, log, state, open)
+		if err != nil {
+			return errors.Join(err, public.Close())
+		}
+		state.opened(service)
+		return run(ctx, service, public, state, log)
+	})
+	return serving.Wait()
+}
+
+// listen names the variable that an address came from, where it cannot be taken.
+func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
+	ln, err := new(net.ListenConfig).Listen(ctx, "tcp", addr)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", variable, err)
+	}
+	return ln, nil
+}
+
+// awaitOpen opens the service as soon as its store can be reached.
+func awaitOpen(ctx context.Context, log *slog.Logger, state *readiness, open func(context.Context) (Service, error)) (Service, error) {
+	said := ""
+	return backoff.Retry(ctx, func() (Service, error) {
+		service, err := open(ctx)
+		if err != nil && !errors.Is(err, store.ErrUnavailable) {
+			return nil, backoff.Permanent(err)
+		}
+		if err != nil {
+			state.waitsFor(err)
+			if reason := err.Error(); reason != said {
+				said = reason
+				log.Warn("waiting for the store", "error", err)
+			}
+		}
+		return service, err
+	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
+		InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 5 * time.Second,
+	}), backoff.WithMaxElapsedTime(0))
+}
+
+// run serves until ctx ends or the background work does. Requests are drained before that work is told
+// to finish, so that it still publishes what they have written.
+func run(ctx context.Context, service Service, public net.Listener, state *readiness, log *slog.Logger) error {
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	serve, stopServing := context.WithCancel(ctx)
+	defer context.AfterFunc(ctx, func() { state.waitsFor(errors.New("shutting down")) })()
+	var running errgroup.Group
+	running.Go(func() error {
+		defer stopServing()
+		return service.Run(background)
+	})
+	running.Go(func() error {
+		defer stopBackground()
+		return httpapi.Serve(serve, public, service.Handler(), log)
+	})
+	return running.Wait()
+}
+
+// readiness is the admin handler of a process whose service may not be there yet.
+type readiness struct {
+	current atomic.Pointer[http.Handler]
+}
+
+func newReadiness() *readiness {
+	r := &readiness{}
+	r.waitsFor(errors.New("starting"))
+	return r
+}
+
+// waitsFor makes the process unready for a reason of its own.
+func (r *readiness) waitsFor(reason error) {
+	r.set(httpapi.Admin(httpapi.Check{Name: "process", Check: func(context.Context) error { return reason }}))
+}
+
+// opened makes the service's own checks decide.
+func (r *readiness) opened(service Service) { r.set(httpapi.Admin(service.Checks()...)) }
+
+func (r *readiness) set(h http.Handler) { r.current.Store(&h) }
+
+func (r *readiness) handler() http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { (*r.current.Load()).ServeHTTP(w, req) })
+}

@@ -1,0 +1,105 @@
+package orders
+
+import (
+	"fmt"
+	"time"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+	"ticketing/pkg/outbox"
+)
+
+// Status of an order.
+type Status string
+
+// The states an order goes through here. The Node version's awaiting:payment and complete come with
+// payments.
+const (
+	// Created: it holds its ticket.
+	Created Status = event.OrderStatusCreated
+	// Cancelled: the ticket is free again.
+	Cancelled Status = "cancelled"
+)
+
+// Order is one user's claim on one ticket.
+type Order struct {
+	UserID    event.ID   `json:"userId"`
+	Status    Status     `json:"status"`
+	ExpiresAt event.Time `json:"expiresAt"`
+	// Ticket is what was reserved, as it was at that moment: later changes of the ticket do not reach the order.
+	Ticket Reserved `json:"ticket"`
+}
+
+// Reserved is the ticket of an order, at the version that was reserved.
+type Reserved struct {
+	ID      event.ID      `json:"id"`
+	Title   string        `json:"title"`
+	Price   event.Price   `json:"price"`
+	Version event.Version `json:"version"`
+}
+
+// Reserve makes an order that holds the ticket until now + window. That no other order holds it is not
+// decided here but by the store: live orders have the ticket's id as their unique key.
+func Reserve(user event.ID, ticket Reserved, now time.Time, window time.Duration) Order {
+	return Order{UserID: user, Status: Created, ExpiresAt: event.At(now.Add(window)), Ticket: ticket}
+}
+
+// Cancel gives the ticket back. Only the buyer may; an order that is cancelled already is
+// outbox.ErrNoChange.
+func (o Order) Cancel(user event.ID) (Order, error) {
+	if err := o.CheckOwner(user); err != nil {
+		return o, err
+	}
+	if o.Status == Cancelled {
+		return o, outbox.ErrNoChange
+	}
+	o.Status = Cancelled
+	return o, nil
+}
+
+// CheckOwner is a Forbidden fault unless the order is the user's own.
+func (o Order) CheckOwner(user event.ID) error {
+	if o.UserID != user {
+		return fault.New(fault.Forbidden, "this order belongs to somebody else")
+	}
+	return nil
+}
+
+// kind tells how orders are kept.
+func kind() outbox.Kind[Order] {
+	return outbox.Kind[Order]{Key: key, Index: index, Announce: announce}
+}
+
+// key makes at most one live order for each ticket possible. A cancelled order takes its own id, which
+// frees the ticket in the very write that cancels.
+func key(order outbox.Entity[Order]) string {
+	if order.State.Status == Cancelled {
+		return string(order.ID)
+	}
+	return "ticket/" + string(order.State.Ticket.ID)
+}
+
+const userIndex = "user"
+
+func index(order outbox.Entity[Order]) map[string]string {
+	return map[string]string{userIndex: string(order.State.UserID)}
+}
+
+// announce is the event that tells the others of an order at its version.
+func announce(order outbox.Entity[Order]) (event.Subject, []byte, error) {
+	o := order.State
+	switch o.Status {
+	case Created:
+		data, err := event.Encode(event.OrderCreated{
+			ID: order.ID, Version: order.Version, Status: event.OrderStatusCreated, UserID: o.UserID,
+			ExpiresAt: o.ExpiresAt, Ticket: event.OrderTicket{ID: o.Ticket.ID, Price: o.Ticket.Price},
+		})
+		return event.SubjectOrderCreated, data, err
+	case Cancelled:
+		data, err := event.Encode(event.OrderCancelled{
+			ID: order.ID, Version: order.Version, Ticket: event.TicketRef{ID: o.Ticket.ID},
+		})
+		return event.SubjectOrderCancelled, data, err
+	}
+	return "", nil, fmt.Errorf("no event tells of status %q", o.Status)
+}

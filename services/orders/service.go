@@ -1,0 +1,117 @@
+// Package orders is the service that owns orders. It knows tickets only from their events.
+//
+//	ticket:created, ticket:updated ──> ticket.go (replica) ──> store
+//	                                                             │ the ticket as it was seen
+//	POST, DELETE ──> order.go (rule) <───────────────────────────┘
+//	                    └──> store (one live order per ticket, by unique key)
+//	                           └──> relay ──> order:created, order:cancelled
+package orders
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+	"ticketing/pkg/httpapi"
+	"ticketing/pkg/identity"
+	"ticketing/pkg/outbox"
+	"ticketing/pkg/replica"
+	"ticketing/pkg/store"
+)
+
+// Group is the queue group and durable name of this service, that of the Node version.
+const Group = "orders-service"
+
+// DefaultWindow is how long an order holds its ticket unless it is said otherwise.
+const DefaultWindow = 15 * time.Minute
+
+// Bus is what the service needs of the bus.
+type Bus interface {
+	bus.Publisher
+	bus.Subscriber
+	bus.Inspector
+}
+
+// Deps is what the service needs. All fields are required but those of which a default is told.
+type Deps struct {
+	Store    store.Database
+	Bus      Bus
+	Sessions *identity.Sessions
+	Log      *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// Window is how long an order may stay unpaid. 0 stands for DefaultWindow.
+	Window time.Duration
+	// Relay, Replica and Consumer tune these; zero values stand for their defaults.
+	Relay    outbox.Config
+	Replica  replica.Config
+	Consumer replica.ConsumerConfig
+}
+
+// Service is one replica of the orders service.
+type Service struct {
+	deps     Deps
+	orders   *outbox.Entities[Order]
+	relay    *outbox.Relay
+	tickets  *replica.Replica[Ticket]
+	consumer *replica.Consumer[Ticket]
+}
+
+// New opens the service's collections. store.ErrUnavailable where the store cannot be reached.
+func New(ctx context.Context, deps Deps) (*Service, error) {
+	if deps.Window == 0 {
+		deps.Window = DefaultWindow
+	}
+	deps.Relay.Now, deps.Replica.Now, deps.Consumer.Group = deps.Now, deps.Now, Group
+	records, err := deps.Store.Collection(ctx, store.Spec{Name: "orders", Indexes: []string{userIndex}})
+	if err != nil {
+		return nil, fmt.Errorf("open orders: %w", err)
+	}
+	tickets, err := replica.Open(ctx, ticketKind(), deps.Store, deps.Replica, deps.Log)
+	if err != nil {
+		return nil, err
+	}
+	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
+	return &Service{
+		deps:     deps,
+		orders:   outbox.NewEntities(kind(), records, relay, deps.Now),
+		relay:    relay,
+		tickets:  tickets,
+		consumer: replica.NewConsumer(tickets, deps.Bus, deps.Consumer, deps.Log),
+	}, nil
+}
+
+// Run takes and publishes events until ctx ends and both are finished. End the HTTP server first, so
+// that the events of its last requests are still published.
+func (s *Service) Run(ctx context.Context) error {
+	var running errgroup.Group
+	running.Go(func() error { return s.relay.Run(ctx) })
+	running.Go(func() error { return s.consumer.Run(ctx) })
+	return running.Wait()
+}
+
+// Checks are what the service needs to be ready.
+func (s *Service) Checks() []httpapi.Check {
+	return []httpapi.Check{
+		{Name: "store", Check: s.deps.Store.Ping},
+		{Name: "tickets", Check: func(context.Context) error { return s.consumer.Ready() }},
+	}
+}
+
+// Ticket returns a ticket as this service has seen it and the version that is. store.ErrNotFound where
+// it has not.
+func (s *Service) Ticket(ctx context.Context, id event.ID) (Ticket, event.Version, error) {
+	return s.tickets.Get(ctx, id)
+}
+
+// Parking is where events are that this service could not use.
+func (s *Service) Parking() *replica.Parking { return s.tickets.Parking() }
+
+// Handler serves the routes under /api/orders.
+func (s *Service) Handler() http.Handler { return s.routes() }

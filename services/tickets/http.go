@@ -1,0 +1,121 @@
+package tickets
+
+import (
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+	"ticketing/pkg/httpapi"
+	"ticketing/pkg/identity"
+	"ticketing/pkg/outbox"
+	"ticketing/pkg/store"
+)
+
+// view is a ticket as clients see it.
+type view struct {
+	ID      event.ID      `json:"id"`
+	Title   string        `json:"title"`
+	Price   event.Price   `json:"price"`
+	UserID  event.ID      `json:"userId"`
+	Version event.Version `json:"version"`
+	OrderID event.ID      `json:"orderId,omitempty"`
+}
+
+func viewOf(t outbox.Entity[Ticket]) view {
+	return view{ID: t.ID, Title: t.State.Title, Price: t.State.Price, UserID: t.State.UserID,
+		Version: t.Version, OrderID: t.State.OrderID}
+}
+
+func (s *Service) routes() http.Handler {
+	r := httpapi.NewRouter(s.deps.Log)
+	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.deps.Log, h) }
+	r.Get("/api/tickets", handle(s.list))
+	r.Get("/api/tickets/{id}", handle(s.show))
+	r.Group(func(r chi.Router) {
+		r.Use(s.deps.Sessions.Authenticate, identity.Require)
+		r.Post("/api/tickets", handle(s.create))
+		r.Put("/api/tickets/{id}", handle(s.update))
+	})
+	return r
+}
+
+// create answers 201 when the ticket and its event are durable.
+func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
+	user, _ := identity.FromContext(r.Context())
+	draft, err := httpapi.Decode[Draft](r)
+	if err != nil {
+		return err
+	}
+	offered, err := Offer(user.ID, draft)
+	if err != nil {
+		return err
+	}
+	ticket, err := s.tickets.Create(r.Context(), event.NewID(s.deps.Now()), offered)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/tickets/"+string(ticket.ID))
+	return write(w, http.StatusCreated, ticket)
+}
+
+func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
+	user, _ := identity.FromContext(r.Context())
+	id, err := httpapi.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	expected, conditional, err := httpapi.IfMatch(r)
+	if err != nil {
+		return err
+	}
+	draft, err := httpapi.Decode[Draft](r)
+	if err != nil {
+		return err
+	}
+	ticket, err := s.tickets.Change(r.Context(), id, func(t outbox.Entity[Ticket]) (Ticket, error) {
+		edited, err := t.State.Edit(user.ID, draft)
+		if fault.KindOf(err) != fault.Forbidden && conditional && int64(t.Version) != expected {
+			return t.State, fault.New(fault.Stale, "the ticket has been changed since it was read")
+		}
+		return edited, err
+	})
+	if err != nil {
+		return err
+	}
+	return write(w, http.StatusOK, ticket)
+}
+
+func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
+	id, err := httpapi.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	ticket, err := s.tickets.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return write(w, http.StatusOK, ticket)
+}
+
+func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
+	page, err := httpapi.ParsePage(r)
+	if err != nil {
+		return err
+	}
+	found, err := s.tickets.List(r.Context(), store.Query{After: page.After, Limit: page.Limit + 1})
+	if err != nil {
+		return err
+	}
+	views := make([]view, len(found))
+	for i, ticket := range found {
+		views[i] = viewOf(ticket)
+	}
+	return httpapi.WriteList(w, r, page, views, func(v view) string { return string(v.ID) })
+}
+
+func write(w http.ResponseWriter, status int, ticket outbox.Entity[Ticket]) error {
+	httpapi.SetETag(w, int64(ticket.Version))
+	return httpapi.WriteJSON(w, status, viewOf(ticket))
+}

@@ -1,0 +1,64 @@
+// Package tickets is the service that owns tickets: sellers create and edit them, everybody reads them,
+// and every version of one is published.
+//
+//	POST, PUT ──> ticket.go (rule) ──> store ──> relay ──> ticket:created, ticket:updated
+//	GET       ──> store
+package tickets
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/httpapi"
+	"ticketing/pkg/identity"
+	"ticketing/pkg/outbox"
+	"ticketing/pkg/store"
+)
+
+// Deps is what the service needs. All fields are required but Relay.
+type Deps struct {
+	Store    store.Database
+	Bus      bus.Publisher
+	Sessions *identity.Sessions
+	Log      *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+	// Relay tunes the relay; the zero value stands for its defaults.
+	Relay outbox.Config
+}
+
+// Service is one replica of the tickets service.
+type Service struct {
+	deps    Deps
+	tickets *outbox.Entities[Ticket]
+	relay   *outbox.Relay
+}
+
+// New opens the service's collection. store.ErrUnavailable where the store cannot be reached.
+func New(ctx context.Context, deps Deps) (*Service, error) {
+	records, err := deps.Store.Collection(ctx, store.Spec{Name: "tickets"})
+	if err != nil {
+		return nil, fmt.Errorf("open tickets: %w", err)
+	}
+	deps.Relay.Now = deps.Now
+	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
+	tickets := outbox.NewEntities(outbox.Kind[Ticket]{Announce: announce}, records, relay, deps.Now)
+	return &Service{deps: deps, tickets: tickets, relay: relay}, nil
+}
+
+// Run publishes events until ctx ends and what is in memory is drained. End the HTTP server first, so
+// that the events of its last requests are still published.
+func (s *Service) Run(ctx context.Context) error { return s.relay.Run(ctx) }
+
+// Checks are what the service needs to be ready. The bus is none of them: without it reads go on and
+// writes go into the outbox.
+func (s *Service) Checks() []httpapi.Check {
+	return []httpapi.Check{{Name: "store", Check: s.deps.Store.Ping}}
+}
+
+// Handler serves the routes under /api/tickets.
+func (s *Service) Handler() http.Handler { return s.routes() }

@@ -1,0 +1,88 @@
+package tickets
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+	"ticketing/pkg/outbox"
+)
+
+// maxTitle is the most characters a title may have.
+const maxTitle = 200
+
+// Ticket is something for sale.
+type Ticket struct {
+	Title  string      `json:"title"`
+	Price  event.Price `json:"price"`
+	UserID event.ID    `json:"userId"`
+	// OrderID names the order that holds the ticket, else it is empty.
+	OrderID event.ID `json:"orderId,omitempty"`
+}
+
+// Draft is what a seller says about a ticket.
+type Draft struct {
+	Title string      `json:"title"`
+	Price event.Price `json:"price"`
+}
+
+// Offer makes a new ticket of a seller's draft.
+func Offer(seller event.ID, draft Draft) (Ticket, error) {
+	if err := draft.check(); err != nil {
+		return Ticket{}, err
+	}
+	return Ticket{Title: draft.Title, Price: draft.Price, UserID: seller}, nil
+}
+
+// Edit changes title and price. Only the seller may, and only while no order holds the ticket; a draft
+// that says what is so already is outbox.ErrNoChange.
+func (t Ticket) Edit(editor event.ID, draft Draft) (Ticket, error) {
+	if t.UserID != editor {
+		return t, fault.New(fault.Forbidden, "this ticket belongs to somebody else")
+	}
+	if err := draft.check(); err != nil {
+		return t, err
+	}
+	if t.OrderID != "" {
+		return t, fault.New(fault.Conflict, "this ticket is reserved or sold")
+	}
+	if t.Title == draft.Title && t.Price == draft.Price {
+		return t, outbox.ErrNoChange
+	}
+	t.Title, t.Price = draft.Title, draft.Price
+	return t, nil
+}
+
+func (d Draft) check() error {
+	return fault.Join(checkTitle(d.Title), checkPrice(d.Price))
+}
+
+func checkTitle(title string) error {
+	switch {
+	case strings.TrimSpace(title) == "":
+		return fault.InvalidField("title", "must not be empty")
+	case utf8.RuneCountInString(title) > maxTitle:
+		return fault.InvalidField("title", "must have at most 200 characters")
+	}
+	return nil
+}
+
+// checkPrice finds a price that was left out; a wrong one does not get through event.Price.
+func checkPrice(p event.Price) error {
+	if p < 1 || p > event.MaxPrice {
+		return fault.InvalidField("price", "must be greater than 0 and at most "+event.MaxPrice.String())
+	}
+	return nil
+}
+
+// announce is the event that tells the others of a ticket at its version.
+func announce(ticket outbox.Entity[Ticket]) (event.Subject, []byte, error) {
+	payload := event.Ticket{
+		ID: ticket.ID, Version: ticket.Version,
+		Title: ticket.State.Title, Price: ticket.State.Price,
+		UserID: ticket.State.UserID, OrderID: ticket.State.OrderID,
+	}
+	data, err := event.Encode(payload)
+	return payload.Subject(), data, err
+}
