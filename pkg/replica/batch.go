@@ -23,6 +23,8 @@ type delivery[T any] struct {
 	poison  error
 
 	verdict Verdict
+	// released are the events that were kept or parked until this one came.
+	released []released
 	// outcome is what settle is called with once the batch is stored.
 	outcome error
 }
@@ -39,7 +41,7 @@ func (r *Replica[T]) handle(ctx context.Context, batch []*delivery[T]) error {
 	err := r.storeBatch(ctx, batch)
 	for _, d := range batch {
 		if err != nil {
-			d.verdict, d.outcome = Failed, err
+			d.verdict, d.released, d.outcome = Failed, nil, err
 		}
 		r.logVerdict(ctx, d)
 		d.settle(d.outcome)
@@ -152,30 +154,33 @@ func (r *Replica[T]) tryGroups(ctx context.Context, groups []group[T]) (applied 
 	return applied, nil
 }
 
-// decideGroup applies one entity's deliveries to its image and sets their verdicts and outcomes.
+// decideGroup applies one entity's deliveries to its image, sets their verdicts and outcomes, and returns
+// the events of which parking may hold a note that is then out of date.
 func (r *Replica[T]) decideGroup(ctx context.Context, img *image[T], g group[T]) (noted []store.Event, err error) {
-	unpark := false
 	for _, d := range g.deliveries {
+		before := len(img.released)
 		if err := r.decide(ctx, img, d); err != nil {
 			return nil, err
 		}
-		if d.verdict == Apply || d.verdict == Stale {
-			unpark = img.overflow
-			if d.message.Attempt > 1 {
-				noted = append(noted, r.eventOf(d))
+		handled := d.verdict == Apply || d.verdict == Stale
+		if handled && d.message.Attempt > 1 {
+			noted = append(noted, r.eventOf(d))
+		}
+		if handled && img.overflow {
+			unneeded, err := r.unpark(ctx, img, d)
+			if err != nil {
+				return nil, err
 			}
+			noted = append(noted, unneeded...)
+		}
+		d.released = img.released[before:]
+	}
+	if r.kind.React != nil { // else no attempt at a kept event can have failed
+		for _, early := range img.released {
+			noted = append(noted, early.event)
 		}
 	}
-	if unpark {
-		released, outcome, err := r.unpark(ctx, img)
-		if err != nil {
-			return nil, err
-		}
-		noted = append(noted, released...)
-		last := g.deliveries[len(g.deliveries)-1]
-		last.outcome = errors.Join(last.outcome, outcome)
-	}
-	return append(noted, img.drained...), nil
+	return noted, nil
 }
 
 // decide takes one delivery and then whatever kept events have become next.
@@ -218,38 +223,37 @@ func (r *Replica[T]) drain(ctx context.Context, img *image[T]) (outcome, err err
 	return nil, nil
 }
 
-// unpark applies the parked early events that are next, each followed by the kept ones behind it. It
+// unpark applies the parked early events that are next after d, each followed by the kept ones behind it. It
 // returns those that are no longer needed; they are removed only after the record has been written.
-func (r *Replica[T]) unpark(ctx context.Context, img *image[T]) (released []store.Event, outcome, err error) {
+func (r *Replica[T]) unpark(ctx context.Context, img *image[T], d *delivery[T]) (unneeded []store.Event, err error) {
 	entries, err := r.parking.earlyOf(ctx, r.entity(img.id))
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	if len(entries) == 0 {
 		img.overflow, img.dirty = false, true
-		return nil, nil, nil
+		return nil, nil
 	}
 	slices.SortFunc(entries, func(a, b Parked) int { return cmp.Compare(a.Version, b.Version) })
 	for _, entry := range entries {
-		if entry.Version > img.version.Next() {
-			break
-		}
-		if entry.Version == img.version.Next() {
-			cause := img.applyEvent(ctx, entry.event())
-			if cause != nil {
-				parked, err := r.failed(ctx, img.id, entry.Version, entry.event(), cause)
+		switch next := img.version.Next(); {
+		case entry.Version > next:
+			return unneeded, nil
+		case entry.Version == next:
+			if cause := img.applyEvent(ctx, entry.event()); cause != nil {
+				parked, err := r.failed(ctx, img.id, next, entry.event(), cause)
 				if !parked {
-					outcome = cause
+					d.outcome = cause
 				}
-				return released, outcome, err
+				return unneeded, err
 			}
-			if outcome, err = r.drain(ctx, img); outcome != nil || err != nil {
-				return released, outcome, err
+			if d.outcome, err = r.drain(ctx, img); d.outcome != nil || err != nil {
+				return unneeded, err
 			}
 		}
-		released = append(released, entry.event())
+		unneeded = append(unneeded, entry.event())
 	}
-	return released, nil, nil
+	return unneeded, nil
 }
 
 // failed counts an attempt, unless it is the store that failed: then it returns that error and counts
@@ -286,4 +290,9 @@ func (r *Replica[T]) logVerdict(ctx context.Context, d *delivery[T]) {
 		attrs = append(attrs, slog.Any("error", cause))
 	}
 	r.log.LogAttrs(ctx, level, "event", attrs...)
+	for _, early := range d.released {
+		r.log.LogAttrs(ctx, slog.LevelDebug, "early event", slog.String("subject", early.event.Channel),
+			slog.Uint64("sequence", early.event.Sequence), slog.String("verdict", Apply.String()),
+			slog.String("id", string(d.change.ID)), slog.Int64("version", int64(early.version)))
+	}
 }

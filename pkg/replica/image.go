@@ -29,10 +29,16 @@ type image[T any] struct {
 	early    map[int64]store.Event
 	// overflow says that early events of this entity may be parked.
 	overflow bool
-	// drained are the kept events applied, where earlier attempts at them may have been counted.
-	drained []store.Event
+	// released are the kept and parked events that have been applied since it was read.
+	released []released
 	// dirty says that the image differs from the record.
 	dirty bool
+}
+
+// released is an event that was kept or parked until its turn came.
+type released struct {
+	version event.Version
+	event   store.Event
 }
 
 // newImage reads a record; the zero record stands for an entity of which nothing is known.
@@ -147,9 +153,6 @@ func (img *image[T]) drain(ctx context.Context) (failed store.Event, err error) 
 		if err := img.applyEvent(ctx, ev); err != nil {
 			return ev, err
 		}
-		if img.kind.React != nil {
-			img.drained = append(img.drained, ev)
-		}
 	}
 }
 
@@ -159,7 +162,11 @@ func (img *image[T]) applyEvent(ctx context.Context, ev store.Event) error {
 	if err != nil {
 		return err
 	}
-	return img.apply(ctx, change)
+	if err := img.apply(ctx, change); err != nil {
+		return err
+	}
+	img.released = append(img.released, released{img.version, ev})
+	return nil
 }
 
 // drop removes the kept event of this version, if there is one.
