@@ -8,6 +8,7 @@ import (
 	"time"
 
 	stango "github.com/nats-io/stan.go"
+	"github.com/nats-io/stan.go/pb"
 
 	"ticketing/pkg/bus"
 )
@@ -17,13 +18,13 @@ type member struct {
 	conn   *Conn
 	spec   bus.Subscription
 	handle bus.Handler
-	since  time.Time
 	ctx    context.Context // the handler's
 	cancel context.CancelFunc
 
-	joining sync.Mutex // one join or leave at a time; guards the next two
-	session *session
+	joining sync.Mutex // one join or leave at a time; guards the next three
+	session *session   // nil before the first join
 	sub     stango.Subscription
+	since   time.Time // when the first join was asked for
 
 	turn sync.Mutex // held while the handler is called: one call at a time, across sessions
 
@@ -37,7 +38,7 @@ type member struct {
 func newMember(c *Conn, spec bus.Subscription, handle bus.Handler) *member {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &member{
-		conn: c, spec: spec, handle: handle, since: time.Now(),
+		conn: c, spec: spec, handle: handle,
 		ctx: ctx, cancel: cancel, idle: make(chan struct{}),
 	}
 }
@@ -51,6 +52,9 @@ func (m *member) join(s *session) error {
 	}
 	if m.session == s {
 		return nil
+	}
+	if m.session == nil {
+		m.since = time.Now()
 	}
 	sub, err := s.subscribe(m.spec, m.startAt(), func(msg *stango.Msg) { m.deliver(s, msg) })
 	if err != nil {
@@ -75,7 +79,7 @@ func (m *member) startAt() stango.SubscriptionOption {
 		// It has joined before and seen nothing: take what was published since.
 		return stango.StartAtTime(m.since)
 	case m.spec.Start == bus.FromNow:
-		return stango.StartAt(0)
+		return stango.StartAt(pb.StartPosition_NewOnly)
 	default:
 		return stango.DeliverAllAvailable()
 	}
