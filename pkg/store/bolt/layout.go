@@ -56,14 +56,22 @@ func createBuckets(tx *bbolt.Tx, spec store.Spec) (changed bool, err error) {
 	return changed, err
 }
 
+// fillPercent is how full a page of records is left when it is split. Ids rise with time, so most new
+// records go to the last page: at bbolt's 0.5 the pages before it stay half empty for ever (65 MB
+// instead of 48 MB for 100,000 records of 250 bytes), at 0.9 they split again on the first changes.
+// With random ids 0.5 and 0.7 measured the same, 0.9 worse.
+const fillPercent = 0.7
+
 func openBuckets(tx *bbolt.Tx, collection []byte) buckets {
 	root := tx.Bucket(collection)
-	return buckets{
+	b := buckets{
 		records: root.Bucket(recordsName()),
 		keys:    root.Bucket(keysName()),
 		pending: root.Bucket(pendingName()),
 		index:   root.Bucket(indexName()),
 	}
+	b.records.FillPercent = fillPercent
+	return b
 }
 
 // indexPrefix begins the index entries of one value. The length in front keeps apart values of which

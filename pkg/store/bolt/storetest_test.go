@@ -1,37 +1,114 @@
-package bolt_test
+package bolt
 
 import (
 	"context"
 	"path/filepath"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt"
 	"ticketing/pkg/store/storetest"
 )
 
 func TestStore(t *testing.T) {
 	size := storetest.Size{Updates: 10, Batch: 1000, Walks: 100}
-	storetest.RunSize(t, size, func(t *testing.T) store.Database { return open(t, filepath.Join(t.TempDir(), "test.db")) })
-}
-
-// open opens a file that is closed with the test; a test that closes it earlier may.
-func open(t *testing.T, path string) *bolt.DB {
-	t.Helper()
-	db, err := bolt.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() {
-		if err := db.Close(); err != nil {
-			t.Errorf("close %s: %v", path, err)
-		}
+	storetest.RunSize(t, size, func(t *testing.T) store.Database {
+		return open(t, filepath.Join(t.TempDir(), "test.db"))
 	})
-	return db
 }
 
 func TestKillInTheMiddleOfWrites(t *testing.T) {
 	storetest.Crash(t, filepath.Join(t.TempDir(), "crash.db"), func(_ context.Context, path string) (store.Database, error) {
-		return bolt.Open(path)
+		wantSound(t, path)
+		return Open(path)
 	})
+}
+
+// wantSound lets bbolt check a file that nobody has open: each page is used once or free.
+func wantSound(t *testing.T, path string) {
+	t.Helper()
+	file, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		t.Fatalf("open %s: %v", path, err)
+	}
+	err = file.View(func(tx *bbolt.Tx) error {
+		for err := range tx.Check() {
+			t.Errorf("%s: %v", path, err)
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatalf("check %s: %v", path, err)
+	}
+	if err := file.Close(); err != nil {
+		t.Fatalf("close %s: %v", path, err)
+	}
+}
+
+// An index value that contains what could separate it from an id must not be taken for another.
+func TestIndexValuesOfAnyBytes(t *testing.T) {
+	_, c := openTickets(t)
+	values := map[string]string{
+		"1": "a", "2": "a\x00", "3": "a\x002", "4": "\x00", "5": "", "6": "\xff", "7": strings.Repeat("a", 200),
+		"\x00": "a", "\x01a": "", "a\x00\xff": "b",
+	}
+	for id, value := range values {
+		if err := c.Put(t.Context(), store.Write{ID: id, Index: map[string]string{"user": value}}); err != nil {
+			t.Fatalf("Put(%q) = %v", id, err)
+		}
+	}
+	got := map[string]string{}
+	for _, value := range values {
+		rs, err := c.List(t.Context(), store.Query{Index: "user", Value: value, Limit: 100})
+		if err != nil {
+			t.Fatalf("List(%q) = %v", value, err)
+		}
+		for _, r := range rs {
+			got[r.ID] = value
+		}
+	}
+	if diff := cmp.Diff(values, got); diff != "" {
+		t.Errorf("value under which an id is listed (-want +got):\n%s", diff)
+	}
+}
+
+func TestNamesThatAreTooLong(t *testing.T) {
+	_, c := openTickets(t)
+	long := strings.Repeat("x", bbolt.MaxKeySize+1)
+	for _, w := range []store.Write{
+		{ID: long}, {ID: "a", Key: long}, {ID: "a", Index: map[string]string{"user": long[:len(long)-2]}},
+	} {
+		if err := c.Put(t.Context(), w); err == nil || !strings.Contains(err.Error(), "limited to") {
+			t.Errorf("Put = %.100v, want that it is too long", err)
+		}
+	}
+	if err := c.Put(t.Context(), store.Write{ID: "a"}); err != nil {
+		t.Errorf("Put afterwards = %v, want success", err)
+	}
+}
+
+func TestRecordsSurviveReopening(t *testing.T) {
+	db, c := openTickets(t)
+	path := db.file.Path()
+	err := c.Put(t.Context(), store.Write{ID: "a", Key: "k", State: []byte{0, 0xff}, Emit: &store.Event{Channel: "ticket:created"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := c.Pending(t.Context(), "", 9)
+	if err != nil || len(want) != 1 {
+		t.Fatalf("Pending = %v, %v, want one record", want, err)
+	}
+	if err := db.Close(); err != nil {
+		t.Fatal(err)
+	}
+	got, err := tickets(t, open(t, path)).Pending(t.Context(), "", 9)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("pending after reopening (-want +got):\n%s", diff)
+	}
 }
