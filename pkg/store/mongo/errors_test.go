@@ -35,12 +35,13 @@ func TestPortError(t *testing.T) {
 		"no server in time":              {live, fmt.Errorf("server selection: %w", context.DeadlineExceeded), store.ErrUnavailable},
 		"client closed":                  {live, driver.ErrClientDisconnected, store.ErrUnavailable},
 		"not an error of a server":       {live, io.ErrUnexpectedEOF, store.ErrUnavailable},
+		"the driver's own, as a command": {live, driver.CommandError{Message: "malformed reply"}, store.ErrUnavailable},
 		"not the primary":                {live, driver.CommandError{Code: 10107}, store.ErrUnavailable},
 		"to be repeated, by its label":   {live, driver.CommandError{Code: 999, Labels: []string{"RetryableWriteError"}}, store.ErrUnavailable},
-		"one write not durable":          {live, driver.WriteException{WriteConcernError: &driver.WriteConcernError{Code: 64}}, store.ErrUnavailable},
+		"one write not durable":          {live, driver.WriteException{WriteConcernError: &driver.WriteConcernError{Code: 2}}, store.ErrUnavailable},
 		"bulk refused and not durable": {live, driver.BulkWriteException{
 			WriteErrors:       []driver.BulkWriteError{{WriteError: driver.WriteError{Code: 2}}},
-			WriteConcernError: &driver.WriteConcernError{Code: 64},
+			WriteConcernError: &driver.WriteConcernError{Code: 2},
 		}, store.ErrUnavailable},
 	}
 	for name, test := range tests {
