@@ -1,0 +1,84 @@
+# Every target runs on a fresh machine with Go and make, unless its line says what else it takes.
+.SHELLFLAGS := -euc
+.DEFAULT_GOAL := help
+
+# Releases that were tried with this code; go run fetches them.
+STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+
+# -race needs a C compiler. RACE=yes demands it (CI), RACE=no leaves it out.
+RACE      ?= auto
+CC_FOUND  := $(shell command -v "$$(go env CC)" 2>/dev/null)
+FUZZTIME  ?= 30s
+PACKAGES  ?= ./...
+WIRESERVER := build/wireserver
+
+.PHONY: help
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+.PHONY: run
+run: ## the whole system in one process, on loopback; data in .data
+	@mkdir -p bin
+	@go build -o bin/ticketing ./infra/local/cmd/ticketing
+	@exec bin/ticketing
+
+.PHONY: test
+test: ## all tests, with -race where there is a C compiler, and the coverage of each package
+	@mkdir -p build
+	@race=""; case "$(RACE)" in \
+	no)  echo "tests without -race, as RACE=no says";; \
+	yes) [ -n "$(CC_FOUND)" ] || { echo "RACE=yes, but there is no C compiler"; exit 1; }; race=-race;; \
+	*)   [ -z "$(CC_FOUND)" ] || race=-race;; esac; \
+	if [ -n "$$race" ]; then echo "tests with -race ($(CC_FOUND) found)"; \
+	elif [ "$(RACE)" = auto ]; then echo "tests without -race: no C compiler found"; fi; \
+	go test $$race -coverprofile build/cover.out $(PACKAGES)
+	@go tool cover -func build/cover.out | awk '/^total:/ {print "coverage in total: " $$NF}'
+
+.PHONY: lint
+lint: ## gofmt, go vet, staticcheck, go.mod and go.sum
+	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
+	[ -z "$$unformatted" ] || { echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; }
+	go vet ./...
+	go vet -tags node,e2e ./...
+	go run $(STATICCHECK) ./...
+	go mod tidy -diff
+	go mod verify
+	cd pkg/store/mongo/wireserver && go vet ./... && go mod verify
+
+.PHONY: fuzz
+fuzz: ## every fuzz target for FUZZTIME (30s) each
+	@for package in $$(go list ./...); do \
+	  for target in $$(go test -list '^Fuzz' $$package | grep '^Fuzz' || true); do \
+	    echo "$$package $$target"; \
+	    go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) $$package; \
+	  done; done
+
+.PHONY: bench
+bench: ## the measurements of the README, as a table and in build/bench.json
+	@mkdir -p build
+	go run ./infra/bench
+
+.PHONY: build
+build: ## the programs, stripped, in bin/
+	@mkdir -p bin
+	CGO_ENABLED=0 go build -trimpath -ldflags '-s -w' -o bin/ ./services/*/cmd/* ./infra/local/cmd/ticketing ./infra/busctl
+	@ls -l bin | awk 'NR > 1 {printf "  %-10s %6.1f MB\n", $$NF, $$5 / 1000000}'
+
+.PHONY: test-mongo
+test-mongo: ## the MongoDB adapter against MONGO_URI, or else a stand-in that takes minutes to build
+	@if [ -n "$${MONGO_URI:-}" ]; then go test -count 1 ./pkg/store/mongo; exit; fi; \
+	(cd pkg/store/mongo/wireserver && go build -o $(CURDIR)/$(WIRESERVER) .); \
+	dir=$$(mktemp -d); out=$$(mktemp); \
+	$(WIRESERVER) -dir "$$dir" > "$$out" & pid=$$!; \
+	trap 'kill $$pid; wait $$pid || true; rm -rf "$$dir" "$$out"' EXIT; \
+	until grep -q '^MONGO_URI=' "$$out"; do kill -0 $$pid; sleep 0.1; done; \
+	env "$$(cat "$$out")" go test -count 1 ./pkg/store/mongo
+
+.PHONY: test-node
+test-node: ## the scripts of the NATS Streaming tutorial against the system; takes node and npm, ports 4222 and 8222
+	cd infra/local/tutorial && npm install --no-package-lock --no-audit --no-fund --loglevel error
+	go test -count 1 -tags node -run TestTheTutorialsScripts ./infra/local
+
+.PHONY: clean-data
+clean-data: ## forget everything that make run has stored
+	rm -rf .data
