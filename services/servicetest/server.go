@@ -1,0 +1,79 @@
+// Package servicetest serves a service to its tests and sends it what clients send, good and bad.
+//
+//	test ──> Serve(service): its routes on a free port, its background work
+//	     ──> Send(Request) ──> Answer ──> CheckProblem
+//	     ──> BadBodies, BadPaths, BadQueries, BadSessions: what every service must refuse
+//	     ──> Published: what it has put on the bus       Log: what it has said       Store: one that goes away
+package servicetest
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http/httptest"
+	"sync"
+	"testing"
+	"time"
+
+	"ticketing/pkg/app"
+)
+
+// Patience is how long an awaited thing may take on a slow, noisy machine.
+const Patience = time.Minute
+
+// Server is a service that runs.
+type Server struct {
+	// Addr is where its routes are served, host and port.
+	Addr string
+	// Stop ends it as app.Serve does: first the requests, then the background work. It returns when all
+	// of it has ended, does nothing when called again, and is called at the end of the test.
+	Stop func()
+
+	service app.Service
+}
+
+// Serve runs a service until the test ends.
+func Serve(t testing.TB, service app.Service) *Server {
+	t.Helper()
+	public := httptest.NewServer(service.Handler())
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- service.Run(ctx) }() // Stop waits for it
+	s := &Server{Addr: public.Listener.Addr().String(), service: service}
+	s.Stop = sync.OnceFunc(func() {
+		public.Close()
+		cancel()
+		if err := <-ended; err != nil {
+			t.Errorf("Run = %v", err)
+		}
+	})
+	t.Cleanup(s.Stop)
+	return s
+}
+
+// Unready returns what the service says it lacks to be ready; nil where it lacks nothing.
+func (s *Server) Unready(ctx context.Context) error {
+	var missing error
+	for _, c := range s.service.Checks() {
+		if err := c.Check(ctx); err != nil {
+			missing = errors.Join(missing, fmt.Errorf("%s: %w", c.Name, err))
+		}
+	}
+	return missing
+}
+
+// AwaitReady waits until the service is ready.
+func (s *Server) AwaitReady(t testing.TB) {
+	t.Helper()
+	Eventually(t, "the service is ready", func() bool { return s.Unready(t.Context()) == nil })
+}
+
+// Eventually polls, for what has no event that could be awaited.
+func Eventually(t testing.TB, what string, done func() bool) {
+	t.Helper()
+	for deadline := time.Now().Add(Patience); !done(); time.Sleep(2 * time.Millisecond) {
+		if time.Now().After(deadline) {
+			t.Fatalf("after %v still not: %s", Patience, what)
+		}
+	}
+}
