@@ -23,6 +23,8 @@ type delivery[T any] struct {
 	poison  error
 
 	verdict Verdict
+	// full says that an early event found no room in its record and was parked.
+	full bool
 	// released are the events that were kept or parked until this one came.
 	released []released
 	// outcome is what settle is called with once the batch is stored.
@@ -187,12 +189,12 @@ func (r *Replica[T]) decideGroup(ctx context.Context, img *image[T], g group[T])
 func (r *Replica[T]) decide(ctx context.Context, img *image[T], d *delivery[T]) error {
 	ev := r.eventOf(d)
 	verdict, cause := img.take(ctx, d.change, ev)
-	d.verdict, d.outcome = verdict, nil
+	d.verdict, d.outcome, d.full = verdict, nil, errors.Is(cause, errNoRoom)
 	switch {
 	case verdict == Conflict:
 		cause = fmt.Errorf("version %d was seen with other content", d.change.Version)
 		return r.parking.park(ctx, ev, r.entity(img.id), d.change.Version, ReasonConflict, cause)
-	case errors.Is(cause, errNoRoom):
+	case d.full:
 		return r.parking.park(ctx, ev, r.entity(img.id), d.change.Version, ReasonEarly, cause)
 	case verdict == Failed:
 		parked, err := r.failed(ctx, img.id, d.change.Version, ev, cause)

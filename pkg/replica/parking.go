@@ -81,6 +81,38 @@ func (p *Parking) List(ctx context.Context, after string, limit int) ([]Parked, 
 	return p.list(ctx, store.Query{Index: parkedStatusIndex, Value: statusParked, After: after, Limit: limit})
 }
 
+// Get returns one parked event. store.ErrNotFound where it is not, or no longer, parked.
+func (p *Parking) Get(ctx context.Context, id string) (Parked, error) {
+	entry, _, err := p.read(ctx, id)
+	return entry, err
+}
+
+// Drop removes a parked event for good; a person has decided that it is not needed. store.ErrNotFound
+// where it is not parked.
+func (p *Parking) Drop(ctx context.Context, id string) error {
+	for {
+		_, revision, err := p.read(ctx, id)
+		if err != nil {
+			return err
+		}
+		if err := p.records.Delete(ctx, id, revision); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+}
+
+func (p *Parking) read(ctx context.Context, id string) (entry Parked, revision int64, err error) {
+	record, err := p.records.Get(ctx, id)
+	if err == nil && record.Index[parkedStatusIndex] != statusParked {
+		err = store.ErrNotFound // only its attempts are counted
+	}
+	if err != nil {
+		return Parked{}, 0, fmt.Errorf("read parked %s: %w", id, err)
+	}
+	entry, err = parkedOf(record)
+	return entry, record.Revision, err
+}
+
 // park sets an event aside. Parking the same delivery again changes nothing but its count.
 func (p *Parking) park(ctx context.Context, ev store.Event, entity string, version event.Version, reason string, cause error) error {
 	_, err := p.count(ctx, ev, entity, version, cause, func(entry *Parked) bool {
