@@ -1,0 +1,130 @@
+package k8s
+
+import (
+	"fmt"
+	"path/filepath"
+	"testing"
+
+	appsv1 "k8s.io/api/apps/v1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"k8s.io/apimachinery/pkg/labels"
+	"sigs.k8s.io/kustomize/api/krusty"
+	"sigs.k8s.io/kustomize/api/types"
+	"sigs.k8s.io/kustomize/kyaml/filesys"
+	"sigs.k8s.io/yaml"
+)
+
+// overlays are the folders that can be deployed.
+var overlays = []string{"base", "overlays/dev", "overlays/prod", "overlays/gateway"}
+
+// system is what an overlay deploys.
+type system []object
+
+// render builds an overlay as `kubectl kustomize` does, and decodes it.
+func render(t testing.TB, overlay string) system {
+	t.Helper()
+	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), overlay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	manifest, err := built.AsYaml()
+	if err != nil {
+		t.Fatal(err)
+	}
+	objects, err := decode(newDecoder(t), overlay, manifest)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return objects
+}
+
+// all returns the objects of one type.
+func all[T object](s system) (found []T) {
+	for _, o := range s {
+		if typed, ok := o.(T); ok {
+			found = append(found, typed)
+		}
+	}
+	return found
+}
+
+// get returns the object of a type and name.
+func get[T object](s system, name string) (found T, ok bool) {
+	for _, o := range all[T](s) {
+		if o.GetName() == name {
+			return o, true
+		}
+	}
+	return found, false
+}
+
+// workload is what a Deployment and a StatefulSet have in common.
+type workload struct {
+	object
+	replicas *int32
+	selector *metav1.LabelSelector
+	pod      *corev1.PodTemplateSpec
+}
+
+func (w workload) String() string {
+	return fmt.Sprintf("%s %s", w.GetObjectKind().GroupVersionKind().Kind, w.GetName())
+}
+
+// isService tells the services of this project from the bus and the databases.
+func (w workload) isService() bool { return w.pod.Labels["app.kubernetes.io/component"] == "service" }
+
+// isSelectedBy tells whether a selector takes the pods of w. An empty one takes all, none takes none.
+func (w workload) isSelectedBy(selector *metav1.LabelSelector) bool {
+	s, err := metav1.LabelSelectorAsSelector(selector)
+	return err == nil && s.Matches(labels.Set(w.pod.Labels))
+}
+
+// port returns whether a container of w has a port of this name.
+func (w workload) hasPort(name string) bool {
+	for _, c := range w.pod.Spec.Containers {
+		for _, p := range c.Ports {
+			if p.Name == name {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+func (s system) workloads() (found []workload) {
+	for _, d := range all[*appsv1.Deployment](s) {
+		found = append(found, workload{d, d.Spec.Replicas, d.Spec.Selector, &d.Spec.Template})
+	}
+	for _, d := range all[*appsv1.StatefulSet](s) {
+		found = append(found, workload{d, d.Spec.Replicas, d.Spec.Selector, &d.Spec.Template})
+	}
+	return found
+}
+
+// A file that no kustomization names is checked and never applied.
+func TestEveryFileIsUsed(t *testing.T) {
+	used := map[string]bool{}
+	for _, file := range yamlFiles(t) {
+		if filepath.Base(file) != "kustomization.yaml" {
+			continue
+		}
+		used[file] = true
+		var k types.Kustomization
+		if err := yaml.UnmarshalStrict(readFile(t, file), &k); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		paths := k.Resources
+		for _, patch := range k.Patches {
+			paths = append(paths, patch.Path)
+		}
+		for _, path := range paths {
+			used[filepath.Join(filepath.Dir(file), path)] = true
+		}
+	}
+	for _, file := range yamlFiles(t) {
+		if !used[file] {
+			t.Errorf("%s: no kustomization.yaml names it", file)
+		}
+	}
+}

@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# secrets.sh [NAMESPACE]: fill the Secrets of base/secrets.yaml with random values, in the current context and its
+# namespace unless one is given. What a Secret holds already is never changed, so it may run again at any time;
+# Skaffold runs it before every deployment. KUBECTL_CONTEXT names another context.
+set -euo pipefail
+cd "$(dirname "$0")"
+
+kubectl=(kubectl)
+[ -z "${KUBECTL_CONTEXT:-}" ] || kubectl+=(--context "$KUBECTL_CONTEXT")
+[ -z "${1:-}" ] || kubectl+=(--namespace "$1")
+
+has() { [ -n "$("${kubectl[@]}" get secret "$1" -o "jsonpath={.data.$2}")" ]; } # has SECRET KEY
+
+# fill SECRET KEY=VALUE...: all at once, through standard input, so that no value shows in the list of processes.
+fill() {
+  local secret=$1 pairs=; shift
+  for pair; do pairs+="${pairs:+,}\"${pair%%=*}\":\"${pair#*=}\""; done
+  "${kubectl[@]}" patch secret "$secret" --patch-file /dev/stdin <<<"{\"stringData\":{$pairs}}"
+}
+
+random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; } # 32 bytes as 64 hex digits
+
+"${kubectl[@]}" apply -f base/secrets.yaml >/dev/null
+has jwt-secret JWT_KEY || fill jwt-secret "JWT_KEY=$(random)"
+for service in auth tickets orders; do
+  has "$service-mongo-secret" MONGO_URI && continue
+  password=$(random)
+  fill "$service-mongo-secret" "MONGO_USERNAME=$service" "MONGO_PASSWORD=$password" \
+    "MONGO_URI=mongodb://$service:$password@$service-mongo-srv:27017/?authSource=admin"
+done
