@@ -1,0 +1,156 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// tiny sizes: what is measured is not looked at.
+func tiny(out string, more ...string) []string {
+	return slices.Concat([]string{
+		"-runs", "2", "-events", "300", "-tickets", "40", "-writes", "100", "-clients", "4", "-samples", "5", "-swaps", "3", "-out", out,
+	}, more)
+}
+
+// readResults reads a result file, and refuses fields that are not of its form.
+func readResults(t *testing.T, path string) []result {
+	t.Helper()
+	file, err := os.Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	decoder := json.NewDecoder(file)
+	decoder.DisallowUnknownFields()
+	var results []result
+	if err := decoder.Decode(&results); err != nil {
+		t.Fatal(err)
+	}
+	return results
+}
+
+func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
+	// given sizes that take a moment, when all is measured
+	out := filepath.Join(t.TempDir(), "new", "bench.json")
+	var table, progress bytes.Buffer
+	if err := run(t.Context(), tiny(out), &table, &progress); err != nil {
+		t.Fatal(err)
+	}
+	// then each row is in the file, with its unit, all numbers and a judgement
+	type shape struct{ Name, Unit, Target string }
+	var got []shape
+	for _, r := range readResults(t, out) {
+		if r.Value <= 0 || r.Reference == nil || *r.Reference <= 0 || r.Ratio == nil || *r.Ratio <= 0 {
+			t.Errorf("%s was not measured: %+v", r.Name, r)
+		}
+		if r.Target == nil || r.Holds == nil {
+			t.Fatalf("%s is not judged", r.Name)
+		}
+		got = append(got, shape{r.Name, r.Unit, *r.Target})
+		if !strings.Contains(table.String(), r.Name) {
+			t.Errorf("the table lacks %s:\n%s", r.Name, &table)
+		}
+	}
+	want := []shape{
+		{"catch-up", "events/s", "ratio >= 0.4"},
+		{"write path", "requests/s", "ratio >= 0.6"},
+		{"201 to visible p50", "ms", "ratio <= 3"},
+		{"201 to visible p99", "ms", "ratio <= 5"},
+		{"healing of a swap p50", "ms", "value <= 20"},
+		{"healing of a swap p99", "ms", "value <= 20"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("rows (-want +got):\n%s", diff)
+	}
+	// and nothing in the system found anything to warn of
+	if strings.Contains(progress.String(), "level=") {
+		t.Errorf("warnings:\n%s", &progress)
+	}
+}
+
+func TestAMeasurementAloneIsProfiledWithoutItsReference(t *testing.T) {
+	// given one measurement, when it is taken for its profile
+	dir := t.TempDir()
+	out := filepath.Join(dir, "bench.json")
+	args := tiny(out, "-only", "write", "-alone", "-profile", dir)
+	if err := run(t.Context(), args, new(bytes.Buffer), new(bytes.Buffer)); err != nil {
+		t.Fatal(err)
+	}
+	// then it has no ratio to be judged by
+	results := readResults(t, out)
+	if len(results) != 1 || results[0].Name != "write path" {
+		t.Fatalf("measured %+v, want the write path alone", results)
+	}
+	if r := results[0]; r.Reference != nil || r.Ratio != nil || r.Target != nil || r.Holds != nil {
+		t.Errorf("compared with nothing: %+v", r)
+	}
+	// and both profiles are there
+	for _, name := range []string{"write-path.cpu.pprof", "write-path.allocs.pprof"} {
+		if info, err := os.Stat(filepath.Join(dir, name)); err != nil || info.Size() == 0 {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestArgumentsThatMeasureNothing(t *testing.T) {
+	for name, args := range map[string][]string{
+		"no run":                    {"-runs", "0"},
+		"no sample":                 {"-samples", "0"},
+		"tickets without events":    {"-events", "5", "-tickets", "6"},
+		"an unknown measurement":    {"-only", "nothing"},
+		"an argument":               {"catch-up"},
+		"an unknown flag":           {"-fast"},
+		"a number that is not one":  {"-runs", "many"},
+		"a negative number of them": {"-swaps", "-1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if err := run(t.Context(), args, new(bytes.Buffer), new(bytes.Buffer)); err == nil {
+				t.Error("accepted")
+			}
+		})
+	}
+}
+
+func TestHistoryIsWhatAServiceCouldHavePublished(t *testing.T) {
+	const events, tickets = 1000, 30
+	next := map[string]int64{}
+	for i, e := range history(events, tickets) {
+		if int64(e.Version) != next[string(e.ID)] {
+			t.Fatalf("event %d has version %d, its ticket stands before %d", i, e.Version, next[string(e.ID)])
+		}
+		next[string(e.ID)]++
+	}
+	total := int64(0)
+	for _, versions := range next {
+		total += versions
+	}
+	if len(next) != tickets || total != events {
+		t.Errorf("%d events of %d tickets, want %d of %d", total, len(next), events, tickets)
+	}
+}
+
+func TestACopyIsCountedOnce(t *testing.T) {
+	left := newCountdown(map[string]int{"a": 2, "b": 1})
+	for _, e := range []struct {
+		channel  string
+		sequence uint64
+	}{{"a", 1}, {"b", 1}, {"a", 1}} {
+		left.count(e.channel, e.sequence)
+	}
+	select {
+	case <-left.done:
+		t.Fatal("done before the second event of a")
+	default:
+	}
+	left.count("a", 2)
+	if err := left.wait(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	stango "github.com/nats-io/stan.go"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+	"ticketing/services/orders"
+)
+
+// catchUp is how fast a member of orders with an empty store drains ticket:created and ticket:updated
+// from the broker's file store: events per second, from its start until the last event is applied, durable
+// and acked.
+//
+// The reference drains the same two channels with stan.go alone: durable queue subscribers, manual ack,
+// MaxInflight 1024 each, every event decoded with encoding/json into a struct and dropped; from the
+// subscribing until the last ack.
+//
+// Both begin with a connection that stands and a group the broker has never heard of.
+func catchUp() measurement {
+	return measurement{
+		name: "catch-up",
+		rows: []row{{name: "catch-up", unit: "events/s", target: ratioAtLeast(0.4)}},
+		prepare: func(ctx context.Context, env *environment, s sizes) (value, reference probe, err error) {
+			raw, err := env.connectRaw(&env.cleanup)
+			if err != nil {
+				return nil, nil, err
+			}
+			events := history(s.events, s.tickets)
+			if err := publishAll(ctx, raw, events); err != nil {
+				return nil, nil, fmt.Errorf("publish the history: %w", err)
+			}
+			c := &backlog{env: env, lengths: lengths(events), events: len(events)}
+			return c.drainIntoReplica, c.drainRaw, nil
+		},
+	}
+}
+
+// backlog is the history that waits in the broker.
+type backlog struct {
+	env     *environment
+	lengths map[string]int // by channel
+	events  int
+}
+
+func (b *backlog) drainIntoReplica(ctx context.Context) (_ []float64, err error) {
+	var until cleanup
+	defer func() { err = errors.Join(err, until.close()) }()
+	forgetter, err := b.env.connectRaw(&until)
+	if err != nil {
+		return nil, err
+	}
+	until.add(func() error { return b.forgetGroup(forgetter, orders.Group) })
+	db, err := b.env.database(&until, "orders")
+	if err != nil {
+		return nil, err
+	}
+	conn, err := b.env.connect(ctx, &until, "orders")
+	if err != nil {
+		return nil, err
+	}
+	left := newCountdown(b.lengths)
+	began := time.Now()
+	_, err = startOrders(ctx, b.env, &until, db, conn, func(m bus.Message) { left.count(m.Channel, m.Sequence) })
+	if err != nil {
+		return nil, err
+	}
+	if err := left.wait(ctx); err != nil {
+		return nil, err
+	}
+	return []float64{perSecond(b.events, began)}, nil
+}
+
+func (b *backlog) drainRaw(ctx context.Context) (_ []float64, err error) {
+	var until cleanup
+	defer func() { err = errors.Join(err, until.close()) }()
+	conn, err := b.env.connectRaw(&until)
+	if err != nil {
+		return nil, err
+	}
+	group := b.env.name("group")
+	left := newCountdown(b.lengths)
+	var failed atomic.Pointer[error]
+	began := time.Now()
+	for channel := range b.lengths {
+		sub, err := joinGroup(conn, channel, group, func(m *stango.Msg) {
+			var ticket event.Ticket
+			err := errors.Join(json.Unmarshal(m.Data, &ticket), m.Ack())
+			if err != nil {
+				failed.Store(&err)
+			}
+			left.count(channel, m.Sequence)
+		})
+		if err != nil {
+			return nil, err
+		}
+		until.add(sub.Unsubscribe) // takes the durable with it
+	}
+	if err := left.wait(ctx); err != nil {
+		return nil, err
+	}
+	rate := perSecond(b.events, began)
+	if err := failed.Load(); err != nil {
+		return nil, *err
+	}
+	return []float64{rate}, nil
+}
+
+// forgetGroup makes the broker forget how far a group has come, which the system itself never does.
+func (b *backlog) forgetGroup(conn stango.Conn, group string) error {
+	for channel := range b.lengths {
+		sub, err := joinGroup(conn, channel, group, func(*stango.Msg) {})
+		if err != nil {
+			return err
+		}
+		if err := sub.Unsubscribe(); err != nil {
+			return fmt.Errorf("forget group %s of %s: %w", group, channel, err)
+		}
+	}
+	return nil
+}
+
+// joinGroup subscribes as the references do.
+func joinGroup(conn stango.Conn, channel, group string, handle stango.MsgHandler) (stango.Subscription, error) {
+	sub, err := conn.QueueSubscribe(channel, group, handle, stango.DurableName(group), stango.DeliverAllAvailable(),
+		stango.SetManualAckMode(), stango.MaxInflight(1024), stango.AckWait(30*time.Second))
+	if err != nil {
+		return nil, fmt.Errorf("join group %s of %s: %w", group, channel, err)
+	}
+	return sub, nil
+}

@@ -1,0 +1,125 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"time"
+
+	stango "github.com/nats-io/stan.go"
+
+	"ticketing/pkg/app"
+	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus/stan/stanserver"
+	"ticketing/pkg/store/bolt"
+)
+
+const clusterID = "ticketing"
+
+// environment is where a measurement is taken: a folder of its own and a broker that keeps its events
+// there and syncs them.
+type environment struct {
+	dir    string
+	broker *stanserver.Server
+	log    *slog.Logger
+	cleanup
+	named int
+}
+
+func newEnvironment(log *slog.Logger) (*environment, error) {
+	dir, err := os.MkdirTemp("", "ticketing-bench-")
+	if err != nil {
+		return nil, fmt.Errorf("make a folder: %w", err)
+	}
+	env := &environment{dir: dir, log: log}
+	env.add(func() error { return os.RemoveAll(dir) })
+	env.broker, err = stanserver.Start(stanserver.Config{ClusterID: clusterID, Dir: filepath.Join(dir, "nats"), Logger: log})
+	if err != nil {
+		return nil, errors.Join(err, env.close())
+	}
+	env.add(func() error { env.broker.Shutdown(); return nil })
+	return env, nil
+}
+
+// name returns a new name for a client, a group or a file.
+func (e *environment) name(kind string) string {
+	e.named++
+	return fmt.Sprintf("%s-%d", kind, e.named)
+}
+
+// connect opens a bus connection that is closed with until, and waits until it is there.
+func (e *environment) connect(ctx context.Context, until *cleanup, kind string) (*stan.Conn, error) {
+	conn, err := app.BusConfig{
+		NATSURL: e.broker.URL(), NATSMonitorURL: e.broker.MonitorURL(),
+		NATSClusterID: clusterID, NATSClientID: e.name(kind),
+	}.Open(e.log)
+	if err != nil {
+		return nil, err
+	}
+	until.add(func() error { return app.CloseBus(conn) })
+	return conn, conn.Connected(ctx)
+}
+
+// connectRaw opens a connection of stan.go itself, for references, that is closed with until.
+func (e *environment) connectRaw(until *cleanup) (stango.Conn, error) {
+	conn, err := stango.Connect(clusterID, e.name("raw"), stango.NatsURL(e.broker.URL()), stango.MaxPubAcksInflight(1024))
+	if err != nil {
+		return nil, fmt.Errorf("connect stan.go: %w", err)
+	}
+	until.add(conn.Close)
+	return conn, nil
+}
+
+// database opens an empty database that is closed and removed with until.
+func (e *environment) database(until *cleanup, kind string) (*bolt.DB, error) {
+	path := filepath.Join(e.dir, e.name(kind)+".db")
+	db, err := bolt.Open(path)
+	if err != nil {
+		return nil, err
+	}
+	until.add(func() error { return errors.Join(db.Close(), os.Remove(path)) })
+	return db, nil
+}
+
+// background runs a service until until is closed, which waits for its end.
+func background(until *cleanup, run func(ctx context.Context) error) {
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() { ended <- run(ctx) }()
+	until.add(func() error { cancel(); return <-ended })
+}
+
+// awaitReady waits until every check of a service passes.
+func awaitReady(ctx context.Context, service app.Service) error {
+	for _, check := range service.Checks() {
+		for {
+			err := check.Check(ctx)
+			if err == nil {
+				break
+			}
+			select {
+			case <-ctx.Done():
+				return fmt.Errorf("wait for %s: %w", check.Name, errors.Join(ctx.Err(), err))
+			case <-time.After(time.Millisecond):
+			}
+		}
+	}
+	return nil
+}
+
+// cleanup is what has to be ended, last thing first.
+type cleanup struct{ steps []func() error }
+
+func (c *cleanup) add(step func() error) { c.steps = append(c.steps, step) }
+
+func (c *cleanup) close() error {
+	var errs []error
+	for i := len(c.steps) - 1; i >= 0; i-- {
+		errs = append(errs, c.steps[i]())
+	}
+	c.steps = nil
+	return errors.Join(errs...)
+}

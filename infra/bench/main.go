@@ -1,0 +1,107 @@
+// Command bench measures how close the system comes to what its broker and its disk allow, prints a
+// table and writes it to build/bench.json.
+//
+//	measurement ── prepare ──> value, reference      (a broker of its own, file store, file_sync)
+//	                               │
+//	            -runs times: value, reference, then reference, value ...
+//	                               └──> medians ──> table, JSON
+//
+// Everything is durable while it is measured: the broker syncs its files before it acknowledges a
+// publish, bolt syncs before it answers, an event is acked after its write. A machine is as fast as its
+// neighbours let it be, so only ratios count: each value is taken beside a reference that does the least
+// that could be done, moments apart in the same process. What is measured exactly, and beside what, is
+// said at the top of each measurement's file: catchup.go, writepath.go, visible.go, healing.go.
+//
+//	go run ./infra/bench                                     a few minutes
+//	go run ./infra/bench -only catch-up -alone -profile DIR  where the time goes
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
+	stop()
+	if err != nil {
+		fmt.Fprintln(os.Stderr, "bench:", err)
+		os.Exit(1)
+	}
+}
+
+// options are what the command line says.
+type options struct {
+	sizes   sizes
+	runs    int
+	only    string // the beginning of the names of the measurements to take
+	alone   bool   // without the references
+	out     string // file for the JSON
+	profile string // folder for profiles; empty for none
+}
+
+func parseOptions(args []string, usage io.Writer) (options, error) {
+	var o options
+	flags := flag.NewFlagSet("bench", flag.ContinueOnError)
+	flags.SetOutput(usage)
+	flags.IntVar(&o.runs, "runs", 5, "how often each measurement is taken; the median counts")
+	flags.StringVar(&o.only, "only", "", "take only measurements whose name begins so")
+	flags.BoolVar(&o.alone, "alone", false, "leave out the references, to profile a measurement")
+	flags.StringVar(&o.out, "out", "build/bench.json", "file for the results")
+	flags.StringVar(&o.profile, "profile", "", "folder for a CPU and an allocation profile of each measurement")
+	flags.IntVar(&o.sizes.events, "events", 100_000, "catch-up: events to drain")
+	flags.IntVar(&o.sizes.tickets, "tickets", 10_000, "catch-up: tickets they belong to")
+	flags.IntVar(&o.sizes.writes, "writes", 20_000, "write path: requests")
+	flags.IntVar(&o.sizes.clients, "clients", 64, "write path: clients")
+	flags.IntVar(&o.sizes.samples, "samples", 500, "201 to visible: samples")
+	flags.IntVar(&o.sizes.swaps, "swaps", 300, "healing: swaps")
+	if err := flags.Parse(args); err != nil {
+		return o, err
+	}
+	if flags.NArg() > 0 {
+		return o, fmt.Errorf("unexpected argument %q", flags.Arg(0))
+	}
+	if err := o.sizes.check(); err != nil {
+		return o, err
+	}
+	if o.runs < 1 {
+		return o, fmt.Errorf("-runs %d: must be at least 1", o.runs)
+	}
+	return o, nil
+}
+
+// run takes the measurements and reports them. Progress and warnings of the system go to progress.
+func run(ctx context.Context, args []string, table, progress io.Writer) error {
+	o, err := parseOptions(args, progress)
+	if err != nil {
+		return err
+	}
+	log := slog.New(slog.NewTextHandler(progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	var results []result
+	for _, m := range measurements() {
+		if !strings.HasPrefix(m.name, o.only) {
+			continue
+		}
+		fmt.Fprintf(progress, "%s, %d runs\n", m.name, o.runs)
+		measured, err := take(ctx, m, o, log)
+		if err != nil {
+			return fmt.Errorf("%s: %w", m.name, err)
+		}
+		results = append(results, measured...)
+	}
+	if len(results) == 0 {
+		return fmt.Errorf("no measurement has a name that begins with %q", o.only)
+	}
+	if err := writeTable(table, results); err != nil {
+		return fmt.Errorf("print the table: %w", err)
+	}
+	return writeJSON(o.out, results)
+}

@@ -1,0 +1,106 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+)
+
+// patience is how long one probe may take before it is stuck: an event must have been lost.
+const patience = 5 * time.Minute
+
+// sizes say how much is measured.
+type sizes struct {
+	events, tickets int // catch-up
+	writes, clients int // write path
+	samples         int // 201 to visible
+	swaps           int // healing
+}
+
+func (s sizes) check() error {
+	for name, n := range map[string]int{
+		"events": s.events, "tickets": s.tickets, "writes": s.writes, "clients": s.clients,
+		"samples": s.samples, "swaps": s.swaps,
+	} {
+		if n < 1 {
+			return fmt.Errorf("-%s %d: must be at least 1", name, n)
+		}
+	}
+	if s.events < s.tickets {
+		return fmt.Errorf("-events %d: each of %d tickets has at least one", s.events, s.tickets)
+	}
+	return nil
+}
+
+// probe measures once and returns one number for each row of its measurement.
+type probe func(ctx context.Context) ([]float64, error)
+
+// measurement is a value and the reference that it is compared with.
+type measurement struct {
+	name string
+	// rows tell what the numbers of a probe are.
+	rows []row
+	// prepare does what is needed once, in an environment of the measurement's own.
+	prepare func(ctx context.Context, env *environment, s sizes) (value, reference probe, err error)
+}
+
+// measurements are all there are, in the order of the report.
+func measurements() []measurement {
+	return []measurement{catchUp(), writePath(), visible(), healing()}
+}
+
+// take prepares a measurement, takes it runs times and returns its rows.
+func take(ctx context.Context, m measurement, o options, log *slog.Logger) (results []result, err error) {
+	env, err := newEnvironment(log)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { err = errors.Join(err, env.close()) }()
+	value, reference, err := m.prepare(ctx, env, o.sizes)
+	if err != nil {
+		return nil, fmt.Errorf("prepare: %w", err)
+	}
+	if o.alone {
+		reference = nil
+	}
+	stop, err := startProfile(o.profile, m.name)
+	if err != nil {
+		return nil, err
+	}
+	series := newSeries(m.rows)
+	for i := range o.runs {
+		if err := series.addRound(ctx, value, reference, i%2 == 1); err != nil {
+			return nil, errors.Join(fmt.Errorf("run %d: %w", i+1, err), stop())
+		}
+	}
+	return series.results(), stop()
+}
+
+// addRound takes value and reference once. Every other round the reference is first, so that a machine
+// that gets slower or faster favours neither.
+func (s *series) addRound(ctx context.Context, value, reference probe, referenceFirst bool) error {
+	var values, references []float64
+	steps := []struct {
+		probe probe
+		into  *[]float64
+	}{{value, &values}, {reference, &references}}
+	if referenceFirst {
+		steps[0], steps[1] = steps[1], steps[0]
+	}
+	for _, step := range steps {
+		if step.probe == nil {
+			continue
+		}
+		bounded, cancel := context.WithTimeout(ctx, patience)
+		numbers, err := step.probe(bounded)
+		cancel()
+		if err != nil {
+			return err
+		}
+		*step.into = numbers
+	}
+	s.add(values, references)
+	return nil
+}
