@@ -14,6 +14,9 @@ import (
 // Name is the kind's: "ticket".
 func (r *Replica[T]) Name() string { return r.kind.Name }
 
+// Subjects are the channels the kind's events come on.
+func (r *Replica[T]) Subjects() []event.Subject { return slices.Clone(r.kind.Subjects) }
+
 // Retry runs a parked event through the same handling as a delivery, and returns its verdict. Where it
 // is Apply, Stale or Early the event is no longer parked; otherwise it stays so, with one more attempt
 // and the latest reason. store.ErrNotFound where it is not parked; ErrForeign where this kind has no
@@ -62,6 +65,9 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 	const page = 200
 	var gaps []Gap
 	for _, value := range []string{gapKept, gapParked} {
+		if len(gaps) >= limit {
+			break
+		}
 		q := store.Query{Index: gapIndex, Value: value, Limit: page}
 		for {
 			records, err := r.records.List(ctx, q)

@@ -1,0 +1,166 @@
+// Package oncall is what the person on call asks a service over its admin listener: which events are
+// parked and why, which entities wait for a version that does not come, and to try or drop a parked one.
+//
+//	busctl parked|gaps ──> admin listener ──> Routes ──> replica (Parking, Retry, Gaps)
+//
+// It must never be on a public listener: payloads and internal reasons are shown as they are.
+package oncall
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net/http"
+	"slices"
+	"time"
+	"unicode/utf8"
+
+	"github.com/go-chi/chi/v5"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+	"ticketing/pkg/httpapi"
+	"ticketing/pkg/replica"
+	"ticketing/pkg/store"
+)
+
+// DefaultGapAge is how long a gap may last before it is shown: most heal within milliseconds.
+const DefaultGapAge = time.Minute
+
+// Replica is one kind of entity that a service keeps replicas of: a *replica.Replica of any state.
+type Replica interface {
+	Name() string
+	Subjects() []event.Subject
+	Retry(ctx context.Context, id string) (replica.Verdict, error)
+	Gaps(ctx context.Context, before time.Time, limit int) ([]replica.Gap, error)
+}
+
+// Desk answers for one service. It may be used concurrently.
+type Desk struct {
+	Parking  *replica.Parking
+	Replicas []Replica
+	Log      *slog.Logger
+	// Now is the clock.
+	Now func() time.Time
+}
+
+// Routes adds the desk's routes to an admin router:
+//
+//	GET    /parked[?limit=&after=]   a page of parked events
+//	GET    /parked/{id}              one, with its payload
+//	POST   /parked/{id}/retry        handle it again: {"verdict": "apply"}
+//	DELETE /parked/{id}              drop it for good
+//	GET    /gaps[?older=1m]          entities that wait for a version for longer than that
+func (d *Desk) Routes(r chi.Router) {
+	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(d.Log, h) }
+	r.Get("/parked", handle(d.list))
+	r.Get("/parked/{id}", handle(d.show))
+	r.Post("/parked/{id}/retry", handle(d.retry))
+	r.Delete("/parked/{id}", handle(d.drop))
+	r.Get("/gaps", handle(d.gaps))
+}
+
+// Parked is a parked event as it is shown: the payload as text where it is text.
+type Parked struct {
+	replica.Parked
+	// Text is the payload where it is UTF-8; Data, in base64, is then left out.
+	Text string `json:"text,omitempty"`
+	Data []byte `json:"data,omitempty"`
+}
+
+func show(p replica.Parked) Parked {
+	if utf8.Valid(p.Data) {
+		return Parked{Parked: p, Text: string(p.Data)}
+	}
+	return Parked{Parked: p, Data: p.Data}
+}
+
+func (d *Desk) list(w http.ResponseWriter, r *http.Request) error {
+	page, err := httpapi.ParsePage(r)
+	if err != nil {
+		return err
+	}
+	entries, err := d.Parking.List(r.Context(), page.After, page.Limit+1)
+	if err != nil {
+		return err
+	}
+	shown := make([]Parked, len(entries))
+	for i, entry := range entries {
+		shown[i] = show(entry)
+	}
+	return httpapi.WriteList(w, r, page, shown, func(p Parked) string { return p.ID })
+}
+
+func (d *Desk) show(w http.ResponseWriter, r *http.Request) error {
+	entry, err := d.Parking.Get(r.Context(), chi.URLParam(r, "id"))
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, show(entry))
+}
+
+// Retried is the answer to a retry.
+type Retried struct {
+	// Verdict is the verdict's name; Parked says whether the event is still parked.
+	Verdict string `json:"verdict"`
+	Parked  bool   `json:"parked"`
+}
+
+func (d *Desk) retry(w http.ResponseWriter, r *http.Request) error {
+	id := chi.URLParam(r, "id")
+	entry, err := d.Parking.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	for _, kind := range d.Replicas {
+		if !slices.Contains(kind.Subjects(), event.Subject(entry.Channel)) {
+			continue
+		}
+		verdict, err := kind.Retry(r.Context(), id)
+		if err != nil {
+			return err
+		}
+		_, err = d.Parking.Get(r.Context(), id)
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		}
+		return httpapi.WriteJSON(w, http.StatusOK, Retried{Verdict: verdict.String(), Parked: err == nil})
+	}
+	return fault.New(fault.Conflict, "this service does not listen to "+entry.Channel+" any more")
+}
+
+func (d *Desk) drop(w http.ResponseWriter, r *http.Request) error {
+	id := chi.URLParam(r, "id")
+	entry, err := d.Parking.Get(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	if err := d.Parking.Drop(r.Context(), id); err != nil {
+		return err
+	}
+	d.Log.Warn("parked event dropped by a person", "subject", entry.Channel, "sequence", entry.Sequence,
+		"id", entry.ID, "reason", entry.Reason)
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
+func (d *Desk) gaps(w http.ResponseWriter, r *http.Request) error {
+	const most = 1000
+	age := DefaultGapAge
+	if given := r.URL.Query().Get("older"); given != "" {
+		parsed, err := time.ParseDuration(given)
+		if err != nil || parsed < 0 {
+			return fault.InvalidField("older", "must be a duration such as 90s")
+		}
+		age = parsed
+	}
+	found := []replica.Gap{}
+	for _, kind := range d.Replicas {
+		gaps, err := kind.Gaps(r.Context(), d.Now().Add(-age), most-len(found))
+		if err != nil {
+			return err
+		}
+		found = append(found, gaps...)
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, found)
+}
