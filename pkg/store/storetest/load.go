@@ -31,9 +31,7 @@ func runLoad(t *testing.T, open func(context.Context) (store.Database, error)) {
 	var writers sync.WaitGroup
 	for n := range loadWriters {
 		writers.Go(func() {
-			if err := loadWriter(t.Context(), c, n); err != nil {
-				t.Errorf("writer %d: %v", n, err)
-			}
+			t.Errorf("writer %d ended: %v", n, loadWriter(t.Context(), c, n))
 		})
 	}
 	writers.Wait()
@@ -66,6 +64,7 @@ func (l *loaded) acknowledge() {
 	tell(verbPut, l.id, l.revision)
 }
 
+// loadWriter writes until something fails.
 func loadWriter(ctx context.Context, c store.Collection, n int) error {
 	records, err := loadKnown(ctx, c, n)
 	if err != nil {
@@ -76,7 +75,7 @@ func loadWriter(ctx context.Context, c store.Collection, n int) error {
 		case i%9 == 8:
 			err = loadBatch(ctx, c, records)
 		case i%11 == 10:
-			err = loadDelete(ctx, c, fmt.Sprintf("gone-%d-%d-%d", n, record.revision, i))
+			err = loadDelete(ctx, c, fmt.Sprintf("%s%d-%d-%d", passingPrefix, n, record.revision, i))
 		case len(record.waiting) > loadWaiting:
 			err = loadForget(ctx, c, record)
 		default:
