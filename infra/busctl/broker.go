@@ -1,0 +1,68 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"time"
+
+	"ticketing/pkg/bus/stan"
+)
+
+// howToReach ends every line that says that the broker is not there.
+const howToReach = "`make run` starts a broker here, " +
+	"`kubectl port-forward service/nats-srv 4222 8222` reaches one in a cluster"
+
+// leaveTimeout bounds leaving the broker, where it no longer answers.
+const leaveTimeout = 5 * time.Second
+
+// broker is where the bus is. All commands have its flags.
+type broker struct {
+	URL     string        `name:"url" env:"NATS_URL" default:"nats://127.0.0.1:4222" placeholder:"URL" help:"The broker's address for clients (default ${default})."`
+	Monitor string        `env:"NATS_MONITOR_URL" default:"http://127.0.0.1:8222" placeholder:"URL" help:"The address of its HTTP monitoring (default ${default})."`
+	Cluster string        `env:"NATS_CLUSTER_ID" default:"ticketing" placeholder:"ID" help:"The NATS Streaming cluster id (default ${default})."`
+	Client  string        `placeholder:"ID" help:"The client id, unique at the broker (default busctl- and a random number)."`
+	Wait    time.Duration `default:"5s" placeholder:"TIME" help:"How long to wait for the broker's answer (default ${default})."`
+}
+
+// open starts to connect and returns at once. The only errors are usage errors. The caller must leave.
+func (b broker) open() (*stan.Conn, error) {
+	conn, err := stan.Open(stan.Config{
+		URL:        b.URL,
+		MonitorURL: b.Monitor,
+		ClusterID:  b.Cluster,
+		ClientID:   cmp.Or(b.Client, fmt.Sprintf("busctl-%08d", rand.IntN(1e8))),
+	}, nil)
+	if err != nil {
+		return nil, usageError{err}
+	}
+	return conn, nil
+}
+
+// connect returns a connection that is there, or why there is none after b.Wait. The caller must leave.
+func (b broker) connect(ctx context.Context) (*stan.Conn, error) {
+	conn, err := b.open()
+	if err != nil {
+		return nil, err
+	}
+	waiting, cancel := context.WithTimeout(ctx, b.Wait)
+	defer cancel()
+	if err := conn.Connected(waiting); err != nil {
+		reason := conn.Health().Reason
+		leave(ctx, conn)
+		if ctx.Err() != nil {
+			return nil, fmt.Errorf("wait for the broker: %w", context.Cause(ctx))
+		}
+		return nil, fmt.Errorf("no broker within %v: %s; %s", b.Wait, reason, howToReach)
+	}
+	return conn, nil
+}
+
+// leave closes conn, also where ctx has ended: members are closed, and acks on their way get there.
+// There is nothing to be done about its error: the broker forgets a client that left without its answer.
+func leave(ctx context.Context, conn *stan.Conn) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
+	defer cancel()
+	_ = conn.Close(ctx)
+}

@@ -1,0 +1,103 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/url"
+	"time"
+
+	"ticketing/pkg/bus"
+)
+
+// lag shows how many events each group has not finished, from the broker's monitoring.
+type lag struct {
+	JSON     bool          `name:"json" help:"One line of JSON: an array of channels, each with its durables."`
+	Watch    bool          `help:"Show it again and again, until Ctrl-C."`
+	Interval time.Duration `default:"2s" placeholder:"TIME" help:"How often --watch looks (default ${default})."`
+}
+
+// Help is the long text of `busctl help lag`.
+func (*lag) Help() string {
+	return `Lag is what was never sent to the group plus what was sent and is not acked. Lost is the part of it that
+the broker's limits removed before it was ever sent. First and last are the channel's sequence numbers. A broker that has just
+started may not know all channels yet.
+
+    busctl lag --watch
+
+    busctl lag --json | jq -c '.[] | .channel as $channel | .durables[] | select(.lag > 0) | {$channel, group, lag}'`
+}
+
+// Validate finds the mistakes in a command line that the parser does not.
+func (l *lag) Validate() error {
+	if l.Interval <= 0 {
+		return fmt.Errorf("--interval %v is not positive", l.Interval)
+	}
+	return nil
+}
+
+// Run shows the lag, once, or until ctx ends or the process is interrupted.
+func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
+	ctx, stop := untilInterrupted(ctx)
+	defer stop()
+	// Nothing here waits for this connection: only the monitoring is asked, and it may be the
+	// only address that can be reached.
+	conn, err := b.open()
+	if err != nil {
+		return err
+	}
+	defer leave(ctx, conn)
+	if err := l.show(ctx, b, conn, term); err != nil || !l.Watch {
+		return err
+	}
+	ticker := time.NewTicker(l.Interval)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil
+		}
+		if !l.JSON {
+			fmt.Fprintln(term.out)
+		}
+		// From here on a broker that is away is worth a line, and the next look.
+		if err := l.show(ctx, b, conn, term); err != nil && ctx.Err() == nil {
+			term.say("%v", err)
+		}
+	}
+}
+
+// show looks once.
+func (l *lag) show(ctx context.Context, b broker, books bus.Inspector, term terminal) error {
+	ctx, cancel := context.WithTimeout(ctx, b.Wait)
+	defer cancel()
+	channels, err := books.Channels(ctx)
+	if err != nil {
+		return b.monitorError(err)
+	}
+	text := lagTable(channels)
+	if l.JSON {
+		if text, err = lagJSON(channels); err != nil {
+			return err
+		}
+	}
+	_, err = fmt.Fprint(term.out, text)
+	return err
+}
+
+// monitorError says, in one line, which address does not answer.
+func (b broker) monitorError(err error) error {
+	if !errors.Is(err, bus.ErrUnavailable) {
+		return err
+	}
+	var cause *url.Error
+	if errors.As(err, &cause) {
+		err = cause.Err // without the long address of the question
+	}
+	address := b.Monitor
+	if u, parseErr := url.Parse(b.Monitor); parseErr == nil {
+		address = u.Redacted()
+	}
+	return fmt.Errorf("the broker's monitoring does not answer at %s: %w; %s", address, err, howToReach)
+}
