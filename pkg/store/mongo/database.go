@@ -112,6 +112,7 @@ func (d *DB) Collection(ctx context.Context, spec store.Spec) (store.Collection,
 
 // Ping implements store.Database: nil when a primary answers, that is a server which takes writes.
 // Where it has lost its majority it steps down within its election timeout, and Ping says so then.
+// The user's rights are not checked by it, but by Collection.
 func (d *DB) Ping(ctx context.Context) error {
 	end, err := d.begin()
 	if err != nil {

@@ -17,9 +17,11 @@
 // answered, and serves until SIGINT, SIGTERM or, where standard input is a pipe, until that is
 // closed (so it does not outlive the process that started it).
 //
-// Passwords: the embeddable package does not expose FerretDB's SCRAM (--test-enable-new-auth), its
-// command line does. With -backend HOST:PORT the proxy serves such a FerretDB instead of an embedded
-// one; the authentication of clients passes through it unchanged.
+// Passwords: the embeddable package does not expose FerretDB's SCRAM, its command does
+// (ferretdb --handler=sqlite --test-enable-new-auth --setup-database=admin --setup-username=...
+// --setup-password=...; built from a checkout, or from the module's source with a line "v1.24.2" in
+// build/version/version.txt). With -backend HOST:PORT the proxy stands before such a server instead of
+// an embedded one; the authentication of clients passes through unchanged.
 package main
 
 import (
