@@ -30,7 +30,7 @@ func TestBadUsage(t *testing.T) {
 		{"lines without stdin", []string{"publish", "a", "{}", "--lines"}, "--lines goes with -"},
 		{"argument of lag", []string{"lag", "ticket:created"}, "unexpected argument"},
 		{"interval", []string{"lag", "--watch", "--interval", "0s"}, "--interval 0s"},
-		{"not a URL", []string{"lag", "--url", "localhost"}, "nats://host:port"},
+		{"not a URL", []string{"publish", "a", "{}", "--url", "localhost"}, "nats://host:port"},
 		{"not a monitoring URL", []string{"lag", "--monitor", "localhost:8222"}, "http://host:port"},
 		{"client id", []string{"publish", "a", "{}", "--client", "a.b"}, `client id "a.b"`},
 	}

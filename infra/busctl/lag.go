@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan"
 )
 
 // lag shows how many events each group has not finished, from the broker's monitoring.
@@ -40,14 +41,12 @@ func (l *lag) Validate() error {
 func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	// Nothing here waits for this connection: only the monitoring is asked, and it may be the
-	// only address that can be reached.
-	conn, err := b.open()
+	monitor, err := stan.NewMonitor(b.Monitor)
 	if err != nil {
-		return err
+		return usageError{err}
 	}
-	defer leave(ctx, conn)
-	if err := l.show(ctx, b, conn, term); err != nil || !l.Watch {
+	defer monitor.Close()
+	if err := l.show(ctx, b, monitor, term); err != nil || !l.Watch {
 		return err
 	}
 	ticker := time.NewTicker(l.Interval)
@@ -62,7 +61,7 @@ func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
 			fmt.Fprintln(term.out)
 		}
 		// From here on a broker that is away is worth a line, and the next look.
-		if err := l.show(ctx, b, conn, term); err != nil && ctx.Err() == nil {
+		if err := l.show(ctx, b, monitor, term); err != nil && ctx.Err() == nil {
 			term.say("%v", err)
 		}
 	}

@@ -160,10 +160,6 @@ type Member interface {
 
 // Inspector looks at the broker's books. It may be called concurrently.
 type Inspector interface {
-	// Connected waits until the broker has accepted this client. That is the only sign that the broker
-	// has read its books in: before, channels and durables may be missing from what Channel says
-	// (DESIGN.md, measured). ErrUnavailable where ctx ends first.
-	Connected(ctx context.Context) error
 	// Channels returns what the broker says about all channels and their subscriptions, by name.
 	// ErrUnavailable where its monitoring cannot be reached.
 	Channels(ctx context.Context) ([]Channel, error)

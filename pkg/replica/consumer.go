@@ -31,6 +31,10 @@ type ConsumerConfig struct {
 type Bus interface {
 	bus.Subscriber
 	bus.Inspector
+	// Connected waits until the broker has accepted this client. That is the only sign that the broker
+	// has read its books in: before, channels and durables may be missing from what Channel says
+	// (DESIGN.md, measured). bus.ErrUnavailable where ctx ends first.
+	Connected(ctx context.Context) error
 }
 
 // Consumer is one member of the service's queue group for one kind of entity.

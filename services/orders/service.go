@@ -34,8 +34,7 @@ const DefaultWindow = 15 * time.Minute
 // Bus is what the service needs of the bus.
 type Bus interface {
 	bus.Publisher
-	bus.Subscriber
-	bus.Inspector
+	replica.Bus
 }
 
 // Deps is what the service needs. All fields are required but those of which a default is told.

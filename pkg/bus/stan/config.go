@@ -61,11 +61,6 @@ func (cfg Config) withDefaults() (Config, error) {
 			return cfg, fmt.Errorf("NATS URL: %w", err)
 		}
 	}
-	if cfg.MonitorURL != "" {
-		if err := checkURL(cfg.MonitorURL, "http", "https"); err != nil {
-			return cfg, fmt.Errorf("monitoring URL: %w", err)
-		}
-	}
 	return cfg, nil
 }
 

@@ -42,7 +42,6 @@ func TestConfigIsChecked(t *testing.T) {
 		"URL without a host":    {func(c *Config) { c.URL = "nats://:4222" }, "NATS URL"},
 		"wrong scheme":          {func(c *Config) { c.URL = "http://127.0.0.1:4222" }, "NATS URL"},
 		"second URL is wrong":   {func(c *Config) { c.URL += ",x" }, "NATS URL"},
-		"wrong monitoring URL":  {func(c *Config) { c.MonitorURL = "127.0.0.1:8222" }, "monitoring URL"},
 		"negative time-out":     {func(c *Config) { c.PublishTimeout = -1 }, "publish timeout"},
 		"pings too fast":        {func(c *Config) { c.PingInterval = time.Millisecond }, "ping interval"},
 		"pings between seconds": {func(c *Config) { c.PingInterval = 1500 * time.Millisecond }, "ping interval"},

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"maps"
-	"net/http"
 	"slices"
 	"sync"
 	"time"
@@ -17,9 +16,10 @@ import (
 // Conn is a client id at a NATS Streaming cluster. Its owner goroutine connects, and connects again, until
 // Close. All methods may be called concurrently.
 type Conn struct {
-	cfg  Config
-	log  *slog.Logger
-	http *http.Client
+	*Monitor // the methods of bus.Inspector
+
+	cfg Config
+	log *slog.Logger
 
 	stop context.CancelFunc // ends the owner
 	done chan struct{}      // closed when the owner has ended
@@ -38,6 +38,7 @@ var (
 	_ bus.Publisher  = (*Conn)(nil)
 	_ bus.Subscriber = (*Conn)(nil)
 	_ bus.Inspector  = (*Conn)(nil)
+	_ bus.Inspector  = (*Monitor)(nil)
 )
 
 // Open checks cfg and returns at once; connecting goes on behind it, for as long as it takes. Health
@@ -48,6 +49,10 @@ func Open(cfg Config, log *slog.Logger) (*Conn, error) {
 	if err != nil {
 		return nil, fmt.Errorf("open NATS Streaming: %w", err)
 	}
+	monitor, err := NewMonitor(cfg.MonitorURL)
+	if err != nil {
+		return nil, fmt.Errorf("open NATS Streaming: %w", err)
+	}
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
@@ -55,7 +60,7 @@ func Open(cfg Config, log *slog.Logger) (*Conn, error) {
 	c := &Conn{
 		cfg:     cfg,
 		log:     log.With("client", cfg.ClientID),
-		http:    monitorClient(),
+		Monitor: monitor,
 		stop:    stop,
 		done:    make(chan struct{}),
 		members: make(map[*member]struct{}),
@@ -134,7 +139,7 @@ func (c *Conn) Close(ctx context.Context) error {
 	leaving.Wait()
 	c.stop()
 	<-c.done // bounded by the time-outs of session
-	c.http.CloseIdleConnections()
+	c.Monitor.Close()
 
 	var failed []error
 	for _, err := range errs {

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"io"
 	"net/http"
 	"net/url"
 	"slices"
@@ -20,10 +22,28 @@ const (
 	monitorPage    = 500
 )
 
-func monitorClient() *http.Client {
-	// A transport of its own, so that its idle connections end with the Conn.
-	return &http.Client{Timeout: monitorTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
+// Monitor reads the broker's HTTP monitoring. It needs no connection to the bus and registers no client.
+// Its methods may be called concurrently.
+type Monitor struct {
+	url  string
+	http *http.Client
 }
+
+// NewMonitor returns the monitoring at url, for instance http://127.0.0.1:8222. An error means that url is
+// wrong; nothing is asked yet. With an empty url every question is answered with bus.ErrUnavailable.
+func NewMonitor(url string) (*Monitor, error) {
+	if url != "" {
+		if err := checkURL(url, "http", "https"); err != nil {
+			return nil, fmt.Errorf("monitoring URL: %w", err)
+		}
+	}
+	// A transport of its own, so that its idle connections end with it.
+	client := &http.Client{Timeout: monitorTimeout, Transport: &http.Transport{Proxy: http.ProxyFromEnvironment}}
+	return &Monitor{url: url, http: client}, nil
+}
+
+// Close ends the connections that are kept for the next question.
+func (m *Monitor) Close() { m.http.CloseIdleConnections() }
 
 // channelz and its list are the parts of /streaming/channelsz that are used here.
 type channelz struct {
@@ -50,12 +70,12 @@ type channelszPage struct {
 }
 
 // Channels implements bus.Inspector.
-func (c *Conn) Channels(ctx context.Context) ([]bus.Channel, error) {
+func (m *Monitor) Channels(ctx context.Context) ([]bus.Channel, error) {
 	var all []bus.Channel
 	for offset := 0; ; {
 		var page channelszPage
 		query := url.Values{"subs": {"1"}, "offset": {strconv.Itoa(offset)}, "limit": {strconv.Itoa(monitorPage)}}
-		if _, err := c.monitor(ctx, query, &page); err != nil {
+		if err := m.ask(ctx, query, &page); err != nil {
 			return nil, fmt.Errorf("read channels: %w", err)
 		}
 		for _, z := range page.Channels {
@@ -69,47 +89,51 @@ func (c *Conn) Channels(ctx context.Context) ([]bus.Channel, error) {
 }
 
 // Channel implements bus.Inspector.
-func (c *Conn) Channel(ctx context.Context, name string) (bus.Channel, error) {
+func (m *Monitor) Channel(ctx context.Context, name string) (bus.Channel, error) {
 	if err := bus.CheckChannel(name); err != nil {
 		return bus.Channel{}, err
 	}
 	var z channelz
-	found, err := c.monitor(ctx, url.Values{"subs": {"1"}, "channel": {name}}, &z)
-	if err != nil {
-		return bus.Channel{}, fmt.Errorf("read channel %s: %w", name, err)
-	}
-	if !found {
+	err := m.ask(ctx, url.Values{"subs": {"1"}, "channel": {name}}, &z)
+	switch {
+	case errors.Is(err, errNoChannel):
 		return bus.Channel{Name: name}, nil
+	case err != nil:
+		return bus.Channel{}, fmt.Errorf("read channel %s: %w", name, err)
 	}
 	return z.channel(), nil
 }
 
-// monitor decodes one page of the broker's monitoring. It reports false for what does not exist.
-func (c *Conn) monitor(ctx context.Context, query url.Values, into any) (bool, error) {
-	if c.cfg.MonitorURL == "" {
-		return false, fmt.Errorf("%w: no monitoring URL is configured", bus.ErrUnavailable)
+// errNoChannel: the broker has no such channel yet.
+var errNoChannel = errors.New("no such channel")
+
+// ask decodes one page of the monitoring. A broker without the channel says so in words; any other "not
+// found" comes from something that is no NATS Streaming server, and must not pass for an empty channel.
+func (m *Monitor) ask(ctx context.Context, query url.Values, into any) error {
+	if m.url == "" {
+		return fmt.Errorf("%w: no monitoring URL is configured", bus.ErrUnavailable)
 	}
-	address := strings.TrimRight(c.cfg.MonitorURL, "/") + "/streaming/channelsz?" + query.Encode()
+	address := strings.TrimRight(m.url, "/") + "/streaming/channelsz?" + query.Encode()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return false, fmt.Errorf("ask the monitoring: %w", err)
+		return fmt.Errorf("ask the monitoring: %w", err)
 	}
-	resp, err := c.http.Do(req)
+	resp, err := m.http.Do(req)
 	if err != nil {
-		return false, fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
+		return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
 	}
 	defer resp.Body.Close()
-	switch resp.StatusCode {
-	case http.StatusOK:
-	case http.StatusNotFound:
-		return false, nil
-	default:
-		return false, fmt.Errorf("%w: the monitoring answers %s", bus.ErrUnavailable, resp.Status)
+	if resp.StatusCode != http.StatusOK {
+		words, err := io.ReadAll(io.LimitReader(resp.Body, 1024))
+		if err == nil && resp.StatusCode == http.StatusNotFound && strings.HasPrefix(string(words), "Channel ") {
+			return errNoChannel
+		}
+		return fmt.Errorf("%w: the monitoring answers %s", bus.ErrUnavailable, resp.Status)
 	}
 	if err := json.NewDecoder(resp.Body).Decode(into); err != nil {
-		return false, fmt.Errorf("%w: decode the monitoring's answer: %w", bus.ErrUnavailable, err)
+		return fmt.Errorf("%w: decode the monitoring's answer: %w", bus.ErrUnavailable, err)
 	}
-	return true, nil
+	return nil
 }
 
 // channel adds up the members of each durable group. A group without members is listed once, offline.

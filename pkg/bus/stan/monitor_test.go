@@ -5,10 +5,10 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strconv"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -16,32 +16,26 @@ import (
 	"ticketing/pkg/bus"
 )
 
-// inspect opens a connection whose monitoring is the handler. It never gets a NATS connection.
-func inspect(t *testing.T, handle http.HandlerFunc) *Conn {
+// inspect is the monitoring that the handler answers.
+func inspect(t *testing.T, handle http.HandlerFunc) *Monitor {
 	t.Helper()
 	server := httptest.NewServer(handle)
 	t.Cleanup(server.Close)
-	cfg := valid()
-	cfg.URL, cfg.MonitorURL = "nats://127.0.0.1:1", server.URL+"/"
-	return openConn(t, cfg)
+	return newMonitor(t, server.URL+"/")
 }
 
-func openConn(t *testing.T, cfg Config) *Conn {
+func newMonitor(t *testing.T, url string) *Monitor {
 	t.Helper()
-	conn, err := Open(cfg, slog.New(slog.DiscardHandler))
+	monitor, err := NewMonitor(url)
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() {
-		if err := conn.Close(context.Background()); err != nil && !errors.Is(err, bus.ErrClosed) {
-			t.Errorf("close: %v", err)
-		}
-	})
-	return conn
+	t.Cleanup(monitor.Close)
+	return monitor
 }
 
 func TestChannelAddsUpMembers(t *testing.T) {
-	conn := inspect(t, func(w http.ResponseWriter, r *http.Request) {
+	monitor := inspect(t, func(w http.ResponseWriter, r *http.Request) {
 		if got := r.URL.Query().Get("channel"); r.URL.Path != "/streaming/channelsz" || got != "ticket:created" {
 			t.Errorf("asked %s", r.URL)
 		}
@@ -53,7 +47,7 @@ func TestChannelAddsUpMembers(t *testing.T) {
 			{"client_id":"e","durable_name":"no-group","is_durable":true,"last_sent":3},
 			{"client_id":"f","last_sent":10}]}`)
 	})
-	got, err := conn.Channel(context.Background(), "ticket:created")
+	got, err := monitor.Channel(context.Background(), "ticket:created")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -72,7 +66,7 @@ func TestChannelAddsUpMembers(t *testing.T) {
 func TestChannelsReadsEveryPage(t *testing.T) {
 	const total = 2*monitorPage + 1
 	pages := 0
-	conn := inspect(t, func(w http.ResponseWriter, r *http.Request) {
+	monitor := inspect(t, func(w http.ResponseWriter, r *http.Request) {
 		pages++
 		offset, _ := strconv.Atoi(r.URL.Query().Get("offset"))
 		limit, _ := strconv.Atoi(r.URL.Query().Get("limit"))
@@ -85,7 +79,7 @@ func TestChannelsReadsEveryPage(t *testing.T) {
 			t.Error(err)
 		}
 	})
-	got, err := conn.Channels(context.Background())
+	got, err := monitor.Channels(context.Background())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -96,25 +90,24 @@ func TestChannelsReadsEveryPage(t *testing.T) {
 
 func TestMonitoringThatFails(t *testing.T) {
 	tests := map[string]http.HandlerFunc{
-		"an error":    func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) },
-		"not JSON":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
-		"negative":    func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"last_seq":-1,"total":"x"}`) },
-		"cut off":     func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"name":"a`) },
-		"hangs up":    func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
-		"never there": nil,
+		"another server": http.NotFound,
+		"an error":       func(w http.ResponseWriter, _ *http.Request) { http.Error(w, "no", http.StatusInternalServerError) },
+		"not JSON":       func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "<html>") },
+		"negative":       func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"last_seq":-1,"total":"x"}`) },
+		"cut off":        func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, `{"name":"a`) },
+		"hangs up":       func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) },
+		"never there":    nil,
 	}
 	for name, handle := range tests {
 		t.Run(name, func(t *testing.T) {
-			conn := inspect(t, handle)
+			monitor := inspect(t, handle)
 			if handle == nil {
-				cfg := valid()
-				cfg.MonitorURL, cfg.ClientID = "", "other"
-				conn = openConn(t, cfg)
+				monitor = newMonitor(t, "")
 			}
-			if _, err := conn.Channel(context.Background(), "a"); !errors.Is(err, bus.ErrUnavailable) {
+			if _, err := monitor.Channel(context.Background(), "a"); !errors.Is(err, bus.ErrUnavailable) {
 				t.Errorf("Channel: %v, want ErrUnavailable", err)
 			}
-			if _, err := conn.Channels(context.Background()); !errors.Is(err, bus.ErrUnavailable) {
+			if _, err := monitor.Channels(context.Background()); !errors.Is(err, bus.ErrUnavailable) {
 				t.Errorf("Channels: %v, want ErrUnavailable", err)
 			}
 		})
@@ -122,12 +115,25 @@ func TestMonitoringThatFails(t *testing.T) {
 }
 
 func TestChannelThatIsNotThere(t *testing.T) {
-	conn := inspect(t, http.NotFound)
-	got, err := conn.Channel(context.Background(), "nothing")
+	monitor := inspect(t, func(w http.ResponseWriter, _ *http.Request) {
+		http.Error(w, "Channel nothing not found", http.StatusNotFound) // the words of the real one: see bustest
+	})
+	got, err := monitor.Channel(context.Background(), "nothing")
 	if err != nil || !cmp.Equal(got, bus.Channel{Name: "nothing"}) {
 		t.Errorf("got %+v, %v, want it empty", got, err)
 	}
-	if _, err := conn.Channel(context.Background(), "a..b"); !errors.Is(err, bus.ErrChannel) {
+	if _, err := monitor.Channel(context.Background(), "a..b"); !errors.Is(err, bus.ErrChannel) {
 		t.Errorf("got %v, want ErrChannel", err)
+	}
+}
+
+func TestAMonitoringURLThatIsNone(t *testing.T) {
+	if _, err := NewMonitor("127.0.0.1:8222"); err == nil || !strings.Contains(err.Error(), "monitoring URL") {
+		t.Errorf("NewMonitor: %v", err)
+	}
+	cfg := valid()
+	cfg.MonitorURL = "nats://127.0.0.1:8222"
+	if _, err := Open(cfg, nil); err == nil || !strings.Contains(err.Error(), "monitoring URL") {
+		t.Errorf("Open: %v", err)
 	}
 }
