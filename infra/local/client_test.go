@@ -21,7 +21,7 @@ const patience = 2 * time.Minute
 // testConfig takes free ports and a folder of the test's own.
 func testConfig(t testing.TB) Config {
 	return Config{
-		GatewayAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0", MonitorAddr: "127.0.0.1:0",
+		GatewayAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0", MonitorAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0",
 		DataDir: t.TempDir(), SessionTTL: time.Hour, OrderWindow: 15 * time.Minute, passwordCost: 4,
 	}
 }

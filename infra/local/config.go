@@ -16,10 +16,12 @@ import (
 // Config says where the local system listens and keeps its data.
 type Config struct {
 	// GatewayAddr serves the HTTP of all services, NATSAddr the broker and MonitorAddr its monitoring.
-	// Port 0 takes a free one.
+	// Port 0 takes a free one, here and below.
 	GatewayAddr string `envconfig:"GATEWAY_ADDR" default:"127.0.0.1:8080"`
 	NATSAddr    string `envconfig:"NATS_ADDR" default:"127.0.0.1:4222"`
 	MonitorAddr string `envconfig:"NATS_MONITOR_ADDR" default:"127.0.0.1:8222"`
+	// AdminAddr serves what each service has on its admin listener, under /auth, /tickets and /orders.
+	AdminAddr string `envconfig:"ADMIN_ADDR" default:"127.0.0.1:8081"`
 	// DataDir keeps everything; it is created where missing.
 	DataDir string `envconfig:"DATA_DIR" default:".data"`
 	// JWTKey signs session cookies. Empty: a random one is made once and kept in DataDir.

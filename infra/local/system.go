@@ -17,11 +17,15 @@ import (
 	"fmt"
 	"log/slog"
 	"net"
+	"net/http"
+	"path"
 	"path/filepath"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
@@ -35,6 +39,7 @@ type System struct {
 	sessions *identity.Sessions
 	listener net.Listener
 	gateway  *gateway
+	admin    net.Listener
 	broker   *stanserver.Server
 	users    *bolt.DB
 	tickets  *bolt.DB
@@ -59,13 +64,34 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*System, error) {
 // Run answers requests until ctx ends, then stops everything in order and returns when it has: no new
 // requests, running ones answered, events finished, bus left, stores closed, broker down.
 func (s *System) Run(ctx context.Context) error {
-	err := httpapi.Serve(ctx, s.listener, s.gateway, s.log.With("service", "gateway"))
-	s.listener = nil // closed
+	log := s.log.With("service", "gateway")
+	var serving errgroup.Group
+	serving.Go(func() error { return httpapi.Serve(ctx, s.listener, s.gateway, log) })
+	serving.Go(func() error { return httpapi.Serve(ctx, s.admin, s.adminHandler(), log) })
+	err := serving.Wait()
+	s.listener, s.admin = nil, nil // closed
 	return errors.Join(err, s.Stop())
 }
 
-// GatewayURL, NATSURL and MonitorURL are where the system can be reached.
+// adminHandler serves each service's admin routes under the service's name. The members of orders share
+// their store, so the first of them answers for both.
+func (s *System) adminHandler() http.Handler {
+	r := chi.NewRouter()
+	mounted := map[string]bool{}
+	for _, m := range s.members {
+		if name := path.Base(m.path); !mounted[name] {
+			mounted[name] = true
+			r.Mount("/"+name, http.StripPrefix("/"+name, app.AdminHandler(m.service)))
+		}
+	}
+	return r
+}
+
+// GatewayURL is where clients send their requests.
 func (s *System) GatewayURL() string { return "http://" + s.listener.Addr().String() }
+
+// AdminURL is where the person on call asks; the service's name follows, as in /orders/parked.
+func (s *System) AdminURL() string { return "http://" + s.admin.Addr().String() }
 
 // NATSURL is where clients of the broker connect.
 func (s *System) NATSURL() string { return s.broker.URL() }
@@ -76,6 +102,9 @@ func (s *System) MonitorURL() string { return s.broker.MonitorURL() }
 func (s *System) listen(ctx context.Context) (err error) {
 	if s.listener, err = new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.GatewayAddr); err != nil {
 		return fmt.Errorf("GATEWAY_ADDR: %w", err)
+	}
+	if s.admin, err = new(net.ListenConfig).Listen(ctx, "tcp", s.cfg.AdminAddr); err != nil {
+		return fmt.Errorf("ADMIN_ADDR: %w", err)
 	}
 	return nil
 }
@@ -163,8 +192,10 @@ func (s *System) Stop() error {
 	if s.broker != nil {
 		s.broker.Shutdown()
 	}
-	if s.listener != nil {
-		errs = append(errs, s.listener.Close())
+	for _, ln := range []net.Listener{s.listener, s.admin} {
+		if ln != nil {
+			errs = append(errs, ln.Close())
+		}
 	}
 	return errors.Join(errs...)
 }

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
+	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/httpapi"
@@ -25,6 +26,21 @@ type Service interface {
 	Checks() []httpapi.Check
 	// Run does the work in the background until ctx ends, then finishes what it has begun.
 	Run(ctx context.Context) error
+}
+
+// Operated is a Service that also answers the person on call, on the admin listener.
+type Operated interface {
+	// AdminRoutes adds the service's routes.
+	AdminRoutes(admin chi.Router)
+}
+
+// AdminHandler serves a service's health and what it adds to it.
+func AdminHandler(service Service) http.Handler {
+	admin := httpapi.Admin(service.Checks()...)
+	if operated, ok := service.(Operated); ok {
+		operated.AdminRoutes(admin)
+	}
+	return admin
 }
 
 // ListenConfig says where a process listens.
@@ -131,7 +147,7 @@ func (r *readiness) waitsFor(reason error) {
 }
 
 // opened makes the service's own checks decide.
-func (r *readiness) opened(service Service) { r.set(httpapi.Admin(service.Checks()...)) }
+func (r *readiness) opened(service Service) { r.set(AdminHandler(service)) }
 
 func (r *readiness) set(h http.Handler) { r.current.Store(&h) }
 

@@ -224,6 +224,19 @@ type Health struct {
 	Reconnects int
 }
 
+// Err is nil where h is connected, else ErrUnavailable with the reason.
+func (h Health) Err() error {
+	if h.Connected {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrUnavailable, h.Reason)
+}
+
+// HealthReporter tells how the connection is. It may be called concurrently.
+type HealthReporter interface {
+	Health() Health
+}
+
 // CheckChannel returns ErrChannel, with the reason, unless name is a channel that the broker can
 // store: 1 to 200 letters, digits, ':', '-', '_' and single inner dots. The broker itself answers an
 // invalid name with a time-out (DESIGN.md, measured), hence the check before any I/O.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/http"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/go-chi/chi/v5"
@@ -13,6 +14,18 @@ import (
 // checkTimeout is how long one readiness check may take; kubelet gives up after a few seconds.
 const checkTimeout = 2 * time.Second
 
+// Effect is what a failing check does to readiness.
+type Effect int
+
+const (
+	// Unready takes the process out of service while the check fails.
+	Unready Effect = iota
+	// UnreadyAtStart does so until the check has passed once; from then on failing it only degrades.
+	UnreadyAtStart
+	// Degraded is shown, and leaves the process in service.
+	Degraded
+)
+
 // Check is one thing a service needs to be able to work.
 type Check struct {
 	// Name of what is checked, for instance "store".
@@ -20,12 +33,15 @@ type Check struct {
 	// Check returns nil when it works, else the reason. It ends when ctx does and may be called
 	// concurrently.
 	Check func(ctx context.Context) error
+	// Effect of a failure. The zero value is Unready.
+	Effect Effect
 }
 
 // readiness is the body of /readyz.
 type readiness struct {
-	Ready  bool          `json:"ready"`
-	Checks []checkResult `json:"checks"`
+	Ready    bool          `json:"ready"`
+	Degraded bool          `json:"degraded,omitempty"`
+	Checks   []checkResult `json:"checks"`
 }
 
 type checkResult struct {
@@ -35,10 +51,14 @@ type checkResult struct {
 }
 
 // Admin serves what those who run the service ask: GET /healthz is 200 while the process can answer at
-// all, GET /readyz is 200 while every check passes and else 503, both with JSON that names each check
-// and its reason. The caller may add routes, such as /metrics. Reasons tell internals: serve
+// all, GET /readyz is 200 while no check makes the process Unready and else 503, with JSON that names each
+// check and its reason. The caller may add routes, such as /metrics. Reasons tell internals: serve
 // it on a listener of its own, never on the public one.
 func Admin(checks ...Check) chi.Router {
+	watched := make([]*watchedCheck, len(checks))
+	for i, c := range checks {
+		watched[i] = &watchedCheck{Check: c}
+	}
 	r := chi.NewRouter()
 	r.Use(securityHeaders, middleware.GetHead)
 	r.NotFound(notFound)
@@ -47,7 +67,7 @@ func Admin(checks ...Check) chi.Router {
 		_ = WriteJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})
 	r.Get("/readyz", func(w http.ResponseWriter, r *http.Request) {
-		answer := runChecks(r.Context(), checks)
+		answer := runChecks(r.Context(), watched)
 		status := http.StatusOK
 		if !answer.Ready {
 			status = http.StatusServiceUnavailable
@@ -57,23 +77,37 @@ func Admin(checks ...Check) chi.Router {
 	return r
 }
 
+// watchedCheck remembers whether a check has ever passed.
+type watchedCheck struct {
+	Check
+	passed atomic.Bool
+}
+
+// run returns the result and whether a failure only degrades.
+func (c *watchedCheck) run(ctx context.Context) (result checkResult, degrades bool) {
+	err := c.Check.Check(ctx)
+	if err == nil {
+		c.passed.Store(true)
+		return checkResult{Name: c.Name, Ready: true}, false
+	}
+	degrades = c.Effect == Degraded || (c.Effect == UnreadyAtStart && c.passed.Load())
+	return checkResult{Name: c.Name, Reason: err.Error()}, degrades
+}
+
 // runChecks runs all checks at the same time, so that one that hangs hides no other.
-func runChecks(ctx context.Context, checks []Check) readiness {
+func runChecks(ctx context.Context, checks []*watchedCheck) readiness {
 	ctx, cancel := context.WithTimeout(ctx, checkTimeout)
 	defer cancel()
 	answer := readiness{Ready: true, Checks: make([]checkResult, len(checks))}
+	degrades := make([]bool, len(checks))
 	var running sync.WaitGroup
 	for i, c := range checks {
-		running.Go(func() {
-			answer.Checks[i] = checkResult{Name: c.Name, Ready: true}
-			if err := c.Check(ctx); err != nil {
-				answer.Checks[i] = checkResult{Name: c.Name, Reason: err.Error()}
-			}
-		})
+		running.Go(func() { answer.Checks[i], degrades[i] = c.run(ctx) })
 	}
 	running.Wait()
-	for _, c := range answer.Checks {
-		answer.Ready = answer.Ready && c.Ready
+	for i, c := range answer.Checks {
+		answer.Ready = answer.Ready && (c.Ready || degrades[i])
+		answer.Degraded = answer.Degraded || !c.Ready
 	}
 	return answer
 }

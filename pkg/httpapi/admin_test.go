@@ -14,6 +14,7 @@ import (
 func TestAdmin(t *testing.T) {
 	works := httpapi.Check{Name: "store", Check: func(context.Context) error { return nil }}
 	fails := httpapi.Check{Name: "bus", Check: func(context.Context) error { return errors.New("connection lost") }}
+	degrades := httpapi.Check{Name: "gaps", Effect: httpapi.Degraded, Check: func(context.Context) error { return errors.New("one is old") }}
 	hangs := httpapi.Check{Name: "clock", Check: func(ctx context.Context) error {
 		<-ctx.Done()
 		return ctx.Err()
@@ -29,11 +30,14 @@ func TestAdmin(t *testing.T) {
 		{"nothing to check", "/readyz", nil, 200, `{"ready":true,"checks":[]}`},
 		{"ready", "/readyz", []httpapi.Check{works}, 200, `{"ready":true,"checks":[{"name":"store","ready":true}]}`},
 		{"one fails", "/readyz", []httpapi.Check{works, fails}, 503,
-			`{"ready":false,"checks":[{"name":"store","ready":true},` +
+			`{"ready":false,"degraded":true,"checks":[{"name":"store","ready":true},` +
 				`{"name":"bus","ready":false,"reason":"connection lost"}]}`},
 		{"one hangs", "/readyz", []httpapi.Check{hangs, works}, 503,
-			`{"ready":false,"checks":[{"name":"clock","ready":false,"reason":"context deadline exceeded"},` +
+			`{"ready":false,"degraded":true,"checks":[{"name":"clock","ready":false,"reason":"context deadline exceeded"},` +
 				`{"name":"store","ready":true}]}`},
+		{"one that only degrades fails", "/readyz", []httpapi.Check{works, degrades}, 200,
+			`{"ready":true,"degraded":true,"checks":[{"name":"store","ready":true},` +
+				`{"name":"gaps","ready":false,"reason":"one is old"}]}`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
@@ -42,6 +46,28 @@ func TestAdmin(t *testing.T) {
 				t.Errorf("answer = %d %s, want %d %s", w.Code, got, tt.status, tt.body)
 			}
 		})
+	}
+}
+
+// What must have worked once makes a process unready until then, and no longer after.
+func TestACheckOfTheStart(t *testing.T) {
+	fault := errors.New("not connected")
+	admin := httpapi.Admin(httpapi.Check{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return fault }})
+	status := func() int {
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		return w.Code
+	}
+	if got := status(); got != http.StatusServiceUnavailable {
+		t.Errorf("before it has passed: %d, want 503", got)
+	}
+	fault = nil
+	if got := status(); got != http.StatusOK {
+		t.Errorf("when it passes: %d, want 200", got)
+	}
+	fault = errors.New("connection lost")
+	if got := status(); got != http.StatusOK {
+		t.Errorf("when it fails again: %d, want 200", got)
 	}
 }
 

@@ -9,6 +9,7 @@ package oncall
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -26,6 +27,9 @@ import (
 
 // DefaultGapAge is how long a gap may last before it is shown: most heal within milliseconds.
 const DefaultGapAge = time.Minute
+
+// mostGaps bounds how many gaps are looked at.
+const mostGaps = 1000
 
 // Replica is one kind of entity that a service keeps replicas of: a *replica.Replica of any state.
 type Replica interface {
@@ -145,7 +149,6 @@ func (d *Desk) drop(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Desk) gaps(w http.ResponseWriter, r *http.Request) error {
-	const most = 1000
 	age := DefaultGapAge
 	if given := r.URL.Query().Get("older"); given != "" {
 		parsed, err := time.ParseDuration(given)
@@ -154,13 +157,32 @@ func (d *Desk) gaps(w http.ResponseWriter, r *http.Request) error {
 		}
 		age = parsed
 	}
-	found := []replica.Gap{}
+	found, err := d.findGaps(r.Context(), age)
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, found)
+}
+
+func (d *Desk) findGaps(ctx context.Context, age time.Duration) ([]replica.Gap, error) {
+	found := []replica.Gap{} // an empty array, not null
 	for _, kind := range d.Replicas {
-		gaps, err := kind.Gaps(r.Context(), d.Now().Add(-age), most-len(found))
+		gaps, err := kind.Gaps(ctx, d.Now().Add(-age), mostGaps-len(found))
 		if err != nil {
-			return err
+			return nil, err
 		}
 		found = append(found, gaps...)
 	}
-	return httpapi.WriteJSON(w, http.StatusOK, found)
+	return found, nil
+}
+
+// CheckGaps is a readiness check that names the oldest of the gaps older than DefaultGapAge.
+func (d *Desk) CheckGaps(ctx context.Context) error {
+	found, err := d.findGaps(ctx, DefaultGapAge)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	oldest := slices.MinFunc(found, func(a, b replica.Gap) int { return a.Since.Compare(b.Since) })
+	return fmt.Errorf("%d entities wait for a version; %s for version %d since %s",
+		len(found), oldest.Entity, oldest.WaitsFor, oldest.Since.UTC().Format(time.RFC3339))
 }

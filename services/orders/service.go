@@ -14,12 +14,14 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
+	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/store"
@@ -34,6 +36,7 @@ const DefaultWindow = 15 * time.Minute
 // Bus is what the service needs of the bus.
 type Bus interface {
 	bus.Publisher
+	bus.HealthReporter
 	replica.Bus
 }
 
@@ -60,12 +63,17 @@ type Service struct {
 	relay    *outbox.Relay
 	tickets  *replica.Replica[Ticket]
 	consumer *replica.Consumer[Ticket]
+	desk     *oncall.Desk
 }
 
-// New opens the service's collections. store.ErrUnavailable where the store cannot be reached.
+// New opens the service's collections. store.ErrUnavailable where the store cannot be reached; another
+// error where the window is negative, as every order would have expired before it is made.
 func New(ctx context.Context, deps Deps) (*Service, error) {
 	if deps.Window == 0 {
 		deps.Window = DefaultWindow
+	}
+	if deps.Window < 0 {
+		return nil, fmt.Errorf("order window is %v, must be positive", deps.Window)
 	}
 	deps.Relay.Now, deps.Replica.Now, deps.Consumer.Group = deps.Now, deps.Now, Group
 	records, err := deps.Store.Collection(ctx, store.Spec{Name: "orders", Indexes: []string{userIndex}})
@@ -83,6 +91,9 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		relay:    relay,
 		tickets:  tickets,
 		consumer: replica.NewConsumer(tickets, deps.Bus, deps.Consumer, deps.Log),
+		desk: &oncall.Desk{
+			Parking: tickets.Parking(), Replicas: []oncall.Replica{tickets}, Log: deps.Log, Now: deps.Now,
+		},
 	}, nil
 }
 
@@ -95,13 +106,19 @@ func (s *Service) Run(ctx context.Context) error {
 	return running.Wait()
 }
 
-// Checks are what the service needs to be ready.
+// Checks are what the service needs to be ready. A bus that is lost later only degrades it: reads go on,
+// and writes go on into the outbox.
 func (s *Service) Checks() []httpapi.Check {
 	return []httpapi.Check{
 		{Name: "store", Check: s.deps.Store.Ping},
-		{Name: "tickets", Check: func(context.Context) error { return s.consumer.Ready() }},
+		{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.deps.Bus.Health().Err() }},
+		{Name: "tickets", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.consumer.Ready() }},
+		{Name: "gaps", Effect: httpapi.Degraded, Check: s.desk.CheckGaps},
 	}
 }
+
+// AdminRoutes are what the person on call asks: /parked and /gaps.
+func (s *Service) AdminRoutes(admin chi.Router) { s.desk.Routes(admin) }
 
 // Ticket returns a ticket as this service has seen it and the version that is. store.ErrNotFound where
 // it has not.

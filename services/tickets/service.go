@@ -19,10 +19,16 @@ import (
 	"ticketing/pkg/store"
 )
 
+// Bus is what the service needs of the bus.
+type Bus interface {
+	bus.Publisher
+	bus.HealthReporter
+}
+
 // Deps is what the service needs. All fields are required but Relay.
 type Deps struct {
 	Store    store.Database
-	Bus      bus.Publisher
+	Bus      Bus
 	Sessions *identity.Sessions
 	Log      *slog.Logger
 	// Now is the clock.
@@ -54,10 +60,13 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 // that the events of its last requests are still published.
 func (s *Service) Run(ctx context.Context) error { return s.relay.Run(ctx) }
 
-// Checks are what the service needs to be ready. The bus is none of them: without it reads go on and
-// writes go into the outbox.
+// Checks are what the service needs to be ready. A bus that is lost later only degrades it: reads go on,
+// and writes go on into the outbox.
 func (s *Service) Checks() []httpapi.Check {
-	return []httpapi.Check{{Name: "store", Check: s.deps.Store.Ping}}
+	return []httpapi.Check{
+		{Name: "store", Check: s.deps.Store.Ping},
+		{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.deps.Bus.Health().Err() }},
+	}
 }
 
 // Handler serves the routes under /api/tickets.

@@ -32,7 +32,7 @@ func program(t *testing.T, env ...string) *exec.Cmd {
 	}
 	cmd := exec.CommandContext(t.Context(), self)
 	cmd.Env = append([]string{asProgram + "=1", "HOME=" + os.Getenv("HOME"), "DATA_DIR=" + t.TempDir(),
-		"GATEWAY_ADDR=127.0.0.1:0", "NATS_ADDR=127.0.0.1:0", "NATS_MONITOR_ADDR=127.0.0.1:0", "LOG_FORMAT=text"}, env...)
+		"GATEWAY_ADDR=127.0.0.1:0", "NATS_ADDR=127.0.0.1:0", "NATS_MONITOR_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text"}, env...)
 	return cmd
 }
 
@@ -50,6 +50,7 @@ func TestItSaysInOneLineWhyItCannotStart(t *testing.T) {
 		name, env, want string
 	}{
 		{"gateway port taken", "GATEWAY_ADDR=" + taken.Addr().String(), "address already in use"},
+		{"admin port taken", "ADMIN_ADDR=" + taken.Addr().String(), "address already in use"},
 		{"broker port taken", "NATS_ADDR=" + taken.Addr().String(), "address already in use"},
 		{"monitoring port taken", "NATS_MONITOR_ADDR=" + taken.Addr().String(), "address already in use"},
 		{"an address without a port", "NATS_ADDR=127.0.0.1", "NATS_ADDR"},
