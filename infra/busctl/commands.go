@@ -15,6 +15,8 @@ type commands struct {
 	Publish publish `cmd:"" help:"Publish one event, or one per line of stdin."`
 	Listen  listen  `cmd:"" help:"Show events, one per line, until Ctrl-C."`
 	Lag     lag     `cmd:"" help:"Show how far each group is behind."`
+	Parked  parked  `cmd:"" help:"See, retry and drop the events a service could not use."`
+	Gaps    gaps    `cmd:"" help:"Show entities that wait for a version that has not come."`
 
 	Broker broker `embed:"" group:"Flags of every command:"`
 }
