@@ -59,7 +59,14 @@ func (r *Replica[T]) storeBatch(ctx context.Context, batch []*delivery[T]) error
 	if len(groups) == 0 {
 		return nil
 	}
-	return r.storeGroups(ctx, groups)
+	for {
+		if err := r.storeGroups(ctx, groups); err != nil {
+			return err
+		}
+		if moved, err := r.follow(ctx); err != nil || !moved {
+			return err
+		}
+	}
 }
 
 func (r *Replica[T]) parkPoison(ctx context.Context, batch []*delivery[T]) error {
@@ -123,7 +130,7 @@ func (r *Replica[T]) tryGroups(ctx context.Context, groups []group[T]) (applied 
 	for i, g := range groups {
 		ids[i] = string(g.id)
 	}
-	records, err := r.records.GetMany(ctx, ids)
+	records, err := r.records().GetMany(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read %s replicas: %w", r.kind.Name, err)
 	}
@@ -150,7 +157,7 @@ func (r *Replica[T]) tryGroups(ctx context.Context, groups []group[T]) (applied 
 	if len(writes) == 0 {
 		return applied, nil
 	}
-	if err := r.records.PutMany(ctx, writes); err != nil {
+	if err := r.records().PutMany(ctx, writes); err != nil {
 		return nil, fmt.Errorf("write %s replicas: %w", r.kind.Name, err)
 	}
 	return applied, nil

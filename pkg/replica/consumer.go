@@ -49,6 +49,9 @@ type Consumer[T any] struct {
 	state   error                   // nil: subscribed and caught up; else what is missing
 	paused  error                   // why nothing is taken now; nil while events are handled
 	endTurn context.CancelCauseFunc // ends the present turn
+	rebuilt Rebuild
+
+	rebuilds chan struct{} // a rebuild that was asked for
 }
 
 // NewConsumer makes a member that brings events to r. It does nothing before Run.
@@ -65,7 +68,10 @@ func NewConsumer[T any](r *Replica[T], b Bus, config ConsumerConfig, log *slog.L
 	if config.MaxBackoff == 0 {
 		config.MaxBackoff = 5 * time.Second
 	}
-	return &Consumer[T]{replica: r, bus: b, config: config, log: log, state: errors.New("not started")}
+	return &Consumer[T]{
+		replica: r, bus: b, config: config, log: log,
+		state: errors.New("not started"), rebuilds: make(chan struct{}, 1),
+	}
 }
 
 // Ready returns nil while the member is subscribed and history has been replayed, else what it waits
@@ -134,21 +140,41 @@ func (c *Consumer[T]) turn(parent context.Context) error {
 		member, err := c.bus.Subscribe(ctx, bus.Subscription{
 			Channel: string(subject), Group: c.config.Group, Durable: c.config.Group,
 			AckWait: c.config.AckWait, MaxInflight: c.config.MaxInflight,
-		}, c.handler(subject))
+		}, c.handler(subject, c.lanes))
 		if err != nil {
 			return errors.Join(context.Cause(ctx), fmt.Errorf("join %s on %s: %w", c.config.Group, subject, err))
 		}
 		defer c.leave(parent, subject, member)
 	}
 	if replay {
+		c.setState(errors.New("replaying history"))
 		if err := c.replayAll(ctx); err != nil {
 			return errors.Join(context.Cause(ctx), err)
 		}
 	}
 	c.setState(nil)
 	c.log.Info("takes events", "kind", c.replica.kind.Name, "group", c.config.Group)
-	<-ctx.Done()
+	c.attend(ctx)
 	return context.Cause(ctx)
+}
+
+// attend does, until ctx ends, what a member does beside taking events: it goes over to another generation
+// for its readers also while no events come, and rebuilds when it is asked to.
+func (c *Consumer[T]) attend(ctx context.Context) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-c.rebuilds:
+			c.doRebuild(ctx)
+		case <-look.C:
+			if _, err := c.replica.follow(ctx); err != nil {
+				c.log.Debug("present generation unknown", "kind", c.replica.kind.Name, "error", err)
+			}
+		}
+	}
 }
 
 // leave finishes what was taken and leaves the group; the durable stays.
@@ -161,11 +187,11 @@ func (c *Consumer[T]) leave(ctx context.Context, subject event.Subject, member b
 }
 
 // handler decodes what comes on a channel and brings it to its lane.
-func (c *Consumer[T]) handler(subject event.Subject) bus.Handler {
+func (c *Consumer[T]) handler(subject event.Subject, into *lanes[T]) bus.Handler {
 	return func(ctx context.Context, m bus.Message, settle bus.Settle) {
 		d := &delivery[T]{message: m, settle: settle}
 		d.change, d.poison = c.replica.kind.Decode(subject, m.Data)
-		c.lanes.put(ctx, d)
+		into.put(ctx, d)
 	}
 }
 
@@ -200,8 +226,8 @@ func (c *Consumer[T]) setState(state error) {
 // store was lost, or when the service takes over the durable of another implementation.
 func (c *Consumer[T]) needsReplay(ctx context.Context) (bool, error) {
 	c.setState(errors.New("asking the store whether history has been replayed"))
-	replayed, err := c.replica.isReplayed(ctx)
-	if err != nil || replayed {
+	m, _, err := c.replica.readMark(ctx)
+	if err != nil || m.Replayed {
 		return false, err
 	}
 	c.setState(errors.New("waiting for the bus, to see whether history has to be replayed"))

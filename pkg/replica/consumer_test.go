@@ -125,8 +125,8 @@ func TestALostStoreIsFilledFromHistory(t *testing.T) {
 	}
 	stop()
 	// and it does not do so again: a third member joins without a replay
-	if replayed, err := second.isReplayed(t.Context()); err != nil || !replayed {
-		t.Errorf("the mark is %v, %v", replayed, err)
+	if m, _, err := second.readMark(t.Context()); err != nil || !m.Replayed {
+		t.Errorf("the mark is %+v, %v", m, err)
 	}
 }
 

@@ -70,7 +70,7 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 		}
 		q := store.Query{Index: gapIndex, Value: value, Limit: page}
 		for {
-			records, err := r.records.List(ctx, q)
+			records, err := r.records().List(ctx, q)
 			if err != nil {
 				return nil, fmt.Errorf("list gaps of %s: %w", r.kind.Name, err)
 			}

@@ -2,58 +2,40 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"sync"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
-	"ticketing/pkg/store"
 )
 
-// isReplayed tells whether this store has the whole history, or is being sent it by the group.
-func (r *Replica[T]) isReplayed(ctx context.Context) (bool, error) {
-	_, err := r.marks.Get(ctx, r.markID())
-	if errors.Is(err, store.ErrNotFound) {
-		return false, nil
-	}
-	if err != nil {
-		return false, fmt.Errorf("read the mark of %s: %w", r.kind.Name, err)
-	}
-	return true, nil
-}
-
-// setReplayed sets the mark; durable on return.
-func (r *Replica[T]) setReplayed(ctx context.Context) error {
-	err := r.marks.Put(ctx, store.Write{ID: r.markID(), State: []byte(`{}`)})
-	if err != nil && !errors.Is(err, store.ErrConflict) { // a conflict: another member set it
-		return fmt.Errorf("set the mark of %s: %w", r.kind.Name, err)
-	}
-	return nil
-}
-
-func (r *Replica[T]) markID() string { return "replayed-" + r.kind.Name }
-
-// replayAll reads every channel of the kind up to its last event of now and then sets the mark. It goes
-// on beside the group, which brings what is newer; versions make the overlap harmless.
+// replayAll reads history into the present generation and notes that it is complete. It goes on beside
+// the group, which brings what is newer; versions make the overlap harmless.
 func (c *Consumer[T]) replayAll(ctx context.Context) error {
-	for _, subject := range c.replica.kind.Subjects {
-		if err := c.replay(ctx, subject); err != nil {
-			return fmt.Errorf("replay %s: %w", subject, err)
-		}
+	if err := c.replayInto(ctx, c.lanes); err != nil {
+		return err
 	}
 	return c.replica.setReplayed(ctx)
 }
 
-func (c *Consumer[T]) replay(ctx context.Context, subject event.Subject) error {
+// replayInto reads every channel of the kind up to its last event of now, into the given lanes.
+func (c *Consumer[T]) replayInto(ctx context.Context, into *lanes[T]) error {
+	for _, subject := range c.replica.kind.Subjects {
+		if err := c.replay(ctx, subject, into); err != nil {
+			return fmt.Errorf("replay %s: %w", subject, err)
+		}
+	}
+	return nil
+}
+
+func (c *Consumer[T]) replay(ctx context.Context, subject event.Subject, into *lanes[T]) error {
 	channel, err := c.bus.Channel(ctx, string(subject))
 	if err != nil || channel.LastSeq == 0 {
 		return err
 	}
-	c.setState(fmt.Errorf("replaying %s up to %d", subject, channel.LastSeq))
 	c.log.Info("replaying history", "subject", string(subject), "from", channel.FirstSeq, "to", channel.LastSeq)
 	progress := newProgress(channel.LastSeq)
-	take := c.handler(subject)
+	take := c.handler(subject, into)
 	member, err := c.bus.Subscribe(ctx, bus.Subscription{
 		Channel: string(subject), Start: bus.FromOldest, AckWait: c.config.AckWait, MaxInflight: c.config.MaxInflight,
 	}, func(ctx context.Context, m bus.Message, settle bus.Settle) {

@@ -22,6 +22,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"ticketing/pkg/event"
@@ -74,11 +75,13 @@ type Config struct {
 type Replica[T any] struct {
 	kind    Kind[T]
 	db      store.Database
-	records store.Collection
+	present atomic.Pointer[generation]
 	marks   store.Collection
 	parking *Parking
 	config  Config
 	log     *slog.Logger
+	// building: it fills a generation that is not the present one.
+	building bool
 }
 
 // Open opens the collections that replicas of this kind live in. store.ErrUnavailable where the store
@@ -90,10 +93,6 @@ func Open[T any](ctx context.Context, kind Kind[T], db store.Database, config Co
 	if config.Now == nil {
 		config.Now = time.Now
 	}
-	records, err := db.Collection(ctx, store.Spec{Name: kind.Name + "-replica", Indexes: []string{gapIndex}})
-	if err != nil {
-		return nil, fmt.Errorf("open %s replicas: %w", kind.Name, err)
-	}
 	marks, err := db.Collection(ctx, store.Spec{Name: "replica-marks"})
 	if err != nil {
 		return nil, fmt.Errorf("open marks: %w", err)
@@ -102,14 +101,24 @@ func Open[T any](ctx context.Context, kind Kind[T], db store.Database, config Co
 	if err != nil {
 		return nil, err
 	}
-	return &Replica[T]{kind: kind, db: db, records: records, marks: marks, parking: parking, config: config, log: log}, nil
+	r := &Replica[T]{kind: kind, db: db, marks: marks, parking: parking, config: config, log: log}
+	m, _, err := r.readMark(ctx)
+	if err != nil {
+		return nil, err
+	}
+	present, err := r.open(ctx, m.Generation)
+	if err != nil {
+		return nil, err
+	}
+	r.present.Store(present)
+	return r, nil
 }
 
 // Get returns the replica of an entity and the version it stands at. store.ErrNotFound where no event
 // of it has been applied yet, also when early ones are kept.
 func (r *Replica[T]) Get(ctx context.Context, id event.ID) (T, event.Version, error) {
 	var state T
-	record, err := r.records.Get(ctx, string(id))
+	record, err := r.records().Get(ctx, string(id))
 	if err == nil && event.Version(record.Version) == event.None {
 		err = store.ErrNotFound
 	}

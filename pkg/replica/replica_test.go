@@ -95,12 +95,12 @@ func TestAStaleEventIsNoWrite(t *testing.T) {
 	r := openHistories(t, historyKind(), bolttest.Open(t))
 	post := newMail(historyKind())
 	handle(t, r, post.say("x", 0), post.say("x", 1))
-	before, err := r.records.Get(t.Context(), "x")
+	before, err := r.records().Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	handle(t, r, post.say("x", 0), post.say("x", 1))
-	after, err := r.records.Get(t.Context(), "x")
+	after, err := r.records().Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -160,7 +160,7 @@ func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
 		}
 		handle(t, r, batch...)
 	}
-	record, err := r.records.Get(t.Context(), "x")
+	record, err := r.records().Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -182,7 +182,7 @@ func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
 		t.Errorf("%d events are still parked", len(parked))
 	}
 	handle(t, r, post.say("x", last+1))
-	record, err = r.records.Get(t.Context(), "x")
+	record, err = r.records().Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,117 @@
+package replica
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"ticketing/pkg/store"
+)
+
+// generation is one complete set of a kind's replicas. A rebuild fills the next one beside the present one
+// and then makes it the present one, for all members of the service at once, by one write of the mark.
+type generation struct {
+	number  int
+	records store.Collection
+}
+
+// mark is what a service remembers of a kind: which generation is the present one, and whether it has the
+// whole history, or is being sent it by the group.
+type mark struct {
+	Generation int  `json:"generation"` // from 1
+	Replayed   bool `json:"replayed"`
+}
+
+func (r *Replica[T]) markID() string { return "replayed-" + r.kind.Name }
+
+// readMark returns the mark and its revision, 0 where it was never set.
+func (r *Replica[T]) readMark(ctx context.Context) (mark, int64, error) {
+	record, err := r.marks.Get(ctx, r.markID())
+	if errors.Is(err, store.ErrNotFound) {
+		return mark{Generation: 1}, 0, nil
+	}
+	m := mark{}
+	if err == nil {
+		err = json.Unmarshal(record.State, &m)
+	}
+	if err != nil {
+		return m, 0, fmt.Errorf("read the mark of %s: %w", r.kind.Name, err)
+	}
+	return m, record.Revision, nil
+}
+
+// writeMark is durable on return. store.ErrConflict where another member was first.
+func (r *Replica[T]) writeMark(ctx context.Context, m mark, revision int64) error {
+	state, err := json.Marshal(m)
+	if err == nil {
+		err = r.marks.Put(ctx, store.Write{ID: r.markID(), Revision: revision, State: state})
+	}
+	if err != nil {
+		return fmt.Errorf("set the mark of %s: %w", r.kind.Name, err)
+	}
+	return nil
+}
+
+// setReplayed notes that the present generation is complete. Another member may have noted it already.
+func (r *Replica[T]) setReplayed(ctx context.Context) error {
+	for {
+		m, revision, err := r.readMark(ctx)
+		if err != nil || m.Replayed {
+			return err
+		}
+		m.Replayed = true
+		if err := r.writeMark(ctx, m, revision); !errors.Is(err, store.ErrConflict) {
+			return err
+		}
+	}
+}
+
+// open opens a generation's collection.
+func (r *Replica[T]) open(ctx context.Context, number int) (*generation, error) {
+	spec := store.Spec{Name: fmt.Sprintf("%s-replica-%d", r.kind.Name, number), Indexes: []string{gapIndex}}
+	records, err := r.db.Collection(ctx, spec)
+	if err != nil {
+		return nil, fmt.Errorf("open %s replicas, generation %d: %w", r.kind.Name, number, err)
+	}
+	return &generation{number: number, records: records}, nil
+}
+
+// follow goes over to the present generation where it has changed, and reports that it has. A member
+// calls it after each write and before it acknowledges: what it wrote to a generation that is no longer
+// the present one is then written again to the one that is. So nothing is acknowledged that only an
+// abandoned generation holds, and what was acknowledged before the change came before it, and is in
+// the history that the rebuild replays after it.
+func (r *Replica[T]) follow(ctx context.Context) (bool, error) {
+	if r.building {
+		return false, nil
+	}
+	m, _, err := r.readMark(ctx)
+	if err != nil {
+		return false, err
+	}
+	if r.present.Load().number == m.Generation {
+		return false, nil
+	}
+	next, err := r.open(ctx, m.Generation)
+	if err != nil {
+		return false, err
+	}
+	r.present.Store(next)
+	r.log.Info("replicas of another generation", "kind", r.kind.Name, "generation", m.Generation)
+	return true, nil
+}
+
+// records is the present generation's.
+func (r *Replica[T]) records() store.Collection { return r.present.Load().records }
+
+// next is a replica on the generation after the present one, to be filled.
+func (r *Replica[T]) next(ctx context.Context, number int) (*Replica[T], error) {
+	filled, err := r.open(ctx, number)
+	if err != nil {
+		return nil, err
+	}
+	n := &Replica[T]{kind: r.kind, db: r.db, marks: r.marks, parking: r.parking, config: r.config, log: r.log, building: true}
+	n.present.Store(filled)
+	return n, nil
+}

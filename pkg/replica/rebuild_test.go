@@ -1,0 +1,178 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync"
+	"testing"
+
+	"ticketing/pkg/bus/stan/stantest"
+	"ticketing/pkg/event"
+	"ticketing/pkg/store"
+	"ticketing/pkg/store/bolt/bolttest"
+)
+
+// spoil writes another content into a replica's record, as a bug or a person at the database would.
+func spoil(t testing.TB, r *Replica[history], id string) {
+	t.Helper()
+	record, err := r.records().Get(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	err = r.records().Put(t.Context(), store.Write{ID: id, Revision: record.Revision, Version: record.Version,
+		State: []byte(`{"applied":[0],"text":"spoiled"}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func awaitRebuild(t testing.TB, c *Consumer[history]) Rebuild {
+	t.Helper()
+	eventually(t, "the rebuild has ended", func() bool { return !c.Rebuild().Running })
+	return c.Rebuild()
+}
+
+func TestARebuildMendsWhileEventsAndReadsGoOn(t *testing.T) {
+	const entities, last = 20, 60
+	server := stantest.Start(t)
+	publisher := stantest.Connect(t, server, "source")
+	db := bolttest.Open(t)
+	one, two := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+	first, _ := runConsumer(t, one, stantest.Connect(t, server, "one"))
+	runConsumer(t, two, stantest.Connect(t, server, "two"))
+	// given replicas of which some have been spoiled
+	say := func(versions ...event.Version) {
+		var events [][]byte
+		for e := range entities {
+			for _, v := range versions {
+				events = append(events, sayData(event.ID(fmt.Sprint("e", e)), v, fmt.Sprint("text ", v)))
+			}
+		}
+		publishAll(t, publisher, events...)
+	}
+	say(0, 1, 2)
+	awaitLag(t, publisher, 0)
+	spoil(t, one, "e1")
+	spoil(t, one, "e2")
+	// when they are rebuilt while events come and somebody reads
+	ctx, stopReading := context.WithCancel(context.Background())
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		for ctx.Err() == nil {
+			if _, version, err := two.Get(context.Background(), "e3"); err != nil || version < 0 {
+				t.Errorf("a reader was not served: version %d, %v", version, err)
+				return
+			}
+		}
+	})
+	if err := first.StartRebuild(); err != nil {
+		t.Fatal(err)
+	}
+	if err := first.StartRebuild(); !errors.Is(err, ErrRebuilding) && first.Rebuild().Running {
+		t.Errorf("a second one at the same time: %v, want ErrRebuilding", err)
+	}
+	for v := event.Version(3); v <= last; v++ {
+		say(v)
+	}
+	result := awaitRebuild(t, first)
+	if result.Error != "" || result.Generation < 2 {
+		t.Errorf("the rebuild ended with %+v", result)
+	}
+	awaitLag(t, publisher, 0)
+	stopReading()
+	reading.Wait()
+	// then both members have every entity, each version applied once, the spoiled ones too
+	for name, r := range map[string]*Replica[history]{"one": one, "two": two} {
+		eventually(t, name+" follows", func() bool { return r.present.Load().number == result.Generation })
+		for e := range entities {
+			got, version := mustRead(t, r, event.ID(fmt.Sprint("e", e)))
+			if version != last || !slices.Equal(got.Applied, upTo(last)) || got.Text != fmt.Sprint("text ", last) {
+				t.Errorf("at %s entity %d stands at %d (%q), applied %v", name, e, version, got.Text, got.Applied)
+			}
+		}
+	}
+}
+
+// A member that has not noticed the change yet must not acknowledge what only the old generation holds.
+func TestAMemberBehindAGenerationWritesToTheNewOne(t *testing.T) {
+	db := bolttest.Open(t)
+	slow, quick := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+	post := newMail(historyKind())
+	handle(t, slow, post.say("x", 0))
+	// given a rebuild of which the slow member knows nothing
+	next, err := quick.next(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle(t, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
+	if err := quick.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
+		t.Fatal(err)
+	}
+	// when it is given an event, then that is acknowledged, and in the new generation
+	handle(t, slow, post.say("x", 1))
+	if err := post.settled[2]; err != nil {
+		t.Errorf("settled with %v", err)
+	}
+	if moved, err := quick.follow(t.Context()); err != nil || !moved {
+		t.Fatalf("moved %v, %v", moved, err)
+	}
+	if got, version := mustRead(t, quick, "x"); version != 1 || !slices.Equal(got.Applied, upTo(1)) {
+		t.Errorf("the new generation stands at %d, applied %v", version, got.Applied)
+	}
+}
+
+// Cut off at whatever point, a rebuild is started again, or finished by the next start.
+func TestARebuildThatWasCutOff(t *testing.T) {
+	server := stantest.Start(t)
+	publisher := stantest.Connect(t, server, "source")
+	db := &faultyDB{Database: bolttest.Open(t)}
+	r := openHistories(t, historyKind(), db)
+	c, stop := runConsumer(t, r, stantest.Connect(t, server, "one"))
+	publishAll(t, publisher, sayData("x", 0, "a"), sayData("x", 1, "b"), sayData("y", 0, "c"))
+	eventually(t, "x is applied", standsAt(r, "x", 1))
+	eventually(t, "y is applied", standsAt(r, "y", 0))
+
+	t.Run("while it fills is started again", func(t *testing.T) {
+		spoil(t, r, "x")
+		db.away.Store(true)
+		if err := c.StartRebuild(); err != nil {
+			t.Fatal(err)
+		}
+		if result := awaitRebuild(t, c); result.Error == "" {
+			t.Errorf("a rebuild without a store ended with %+v", result)
+		}
+		db.away.Store(false)
+		eventually(t, "the member is ready again", func() bool { return c.Ready() == nil })
+		if err := c.StartRebuild(); err != nil {
+			t.Fatal(err)
+		}
+		if result := awaitRebuild(t, c); result.Error != "" || result.Generation != 2 {
+			t.Errorf("the second ended with %+v", result)
+		}
+		if got, _ := mustRead(t, r, "x"); got.Text != "b" {
+			t.Errorf("x says %q", got.Text)
+		}
+	})
+	t.Run("after the change is finished by the next start", func(t *testing.T) {
+		// given that it ended between making the third generation the present one and replaying again
+		stop()
+		_, revision, err := r.readMark(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := r.writeMark(t.Context(), mark{Generation: 3}, revision); err != nil {
+			t.Fatal(err)
+		}
+		again := openHistories(t, historyKind(), db)
+		c, _ := runConsumer(t, again, stantest.Connect(t, server, "two"))
+		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+		if got, version := mustRead(t, again, "x"); version != 1 || got.Text != "b" {
+			t.Errorf("x stands at %d and says %q", version, got.Text)
+		}
+		if m, _, err := again.readMark(t.Context()); err != nil || m != (mark{Generation: 3, Replayed: true}) {
+			t.Errorf("the mark is %+v, %v", m, err)
+		}
+	})
+}
