@@ -1,0 +1,79 @@
+package replica
+
+import (
+	"fmt"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/store/bolt/bolttest"
+)
+
+func TestResync(t *testing.T) {
+	tests := []struct {
+		name        string
+		seen        []event.Version // what has come before
+		source      event.Version   // what the source has, saying "now"
+		wantChanged bool
+		wantVersion event.Version
+		wantText    string
+		wantKept    int
+	}{
+		{"of an entity never seen", nil, 7, true, 7, "now", 0},
+		{"over versions that never came", []event.Version{0, 1}, 7, true, 7, "now", 0},
+		{"over versions kept early, going on with those behind it", []event.Version{0, 3, 8, 10}, 7, true, 8, "text 8", 1},
+		{"of another content at the same version", []event.Version{0, 1}, 1, true, 1, "now", 0},
+		{"of an older version", []event.Version{0, 1, 2}, 1, false, 2, "text 2", 0},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			r := openHistories(t, historyKind(), bolttest.Open(t))
+			post := newMail(historyKind())
+			for _, v := range tt.seen {
+				handle(t, r, post.say("x", v))
+			}
+			changed, err := r.Resync(t.Context(), sayData("x", tt.source, "now"))
+			if err != nil || changed != tt.wantChanged {
+				t.Errorf("changed %v, %v; want %v", changed, err, tt.wantChanged)
+			}
+			got, version := mustRead(t, r, "x")
+			if version != tt.wantVersion || got.Text != tt.wantText {
+				t.Errorf("stands at %d and says %q, want %d and %q", version, got.Text, tt.wantVersion, tt.wantText)
+			}
+			record, err := r.records().Get(t.Context(), "x")
+			if err != nil || len(record.Early) != tt.wantKept {
+				t.Errorf("%d early events are kept, %v; want %d", len(record.Early), err, tt.wantKept)
+			}
+			if again, err := r.Resync(t.Context(), sayData("x", tt.source, "now")); err != nil || again {
+				t.Errorf("the same again: changed %v, %v", again, err)
+			}
+		})
+	}
+}
+
+func TestListLeavesStubsOut(t *testing.T) {
+	r := openHistories(t, historyKind(), bolttest.Open(t))
+	post := newMail(historyKind())
+	for i := range 5 {
+		handle(t, r, post.say(event.ID(fmt.Sprint("e", i)), 0))
+	}
+	handle(t, r, post.say("e2stub", 4))
+	var ids []event.ID
+	for after := event.ID(""); ; {
+		items, next, err := r.List(t.Context(), after, 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, item := range items {
+			ids = append(ids, item.ID)
+		}
+		if next == "" {
+			break
+		}
+		after = next
+	}
+	if diff := cmp.Diff([]event.ID{"e0", "e1", "e2", "e3", "e4"}, ids); diff != "" {
+		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+}
