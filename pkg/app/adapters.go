@@ -63,7 +63,7 @@ func (c BusConfig) Open(log *slog.Logger) (*stan.Conn, error) {
 		URL: c.NATSURL, MonitorURL: c.NATSMonitorURL, ClusterID: c.NATSClusterID, ClientID: c.NATSClientID,
 	}, log)
 	if err != nil {
-		return nil, fmt.Errorf("NATS_URL, NATS_CLUSTER_ID or NATS_CLIENT_ID: %w", err)
+		return nil, fmt.Errorf("NATS_URL, NATS_MONITOR_URL, NATS_CLUSTER_ID or NATS_CLIENT_ID: %w", err)
 	}
 	return conn, nil
 }

@@ -15,6 +15,8 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
+
 	"ticketing/pkg/app"
 )
 
@@ -28,7 +30,7 @@ func TestMain(m *testing.M) {
 	if name := os.Getenv(programVariable); name != "" {
 		app.Main("demo", program(name))
 	}
-	os.Exit(m.Run())
+	goleak.VerifyTestMain(m)
 }
 
 func program(name string) func(context.Context, *slog.Logger) error {

@@ -1,11 +1,11 @@
 package orders_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -73,8 +73,8 @@ func TestTheStoreIsAway(t *testing.T) {
 			t.Errorf("%s = %v %s", r.Line, answer.Header, answer.Body)
 		}
 	}
-	if missing := s.Unready(t.Context()); missing == nil || !strings.Contains(missing.Error(), "store: ") {
-		t.Errorf("lacks %v, want the store", missing)
+	if h := s.Health(t); h.Ready || !h.Lacks("store", "on cue") {
+		t.Errorf("health without the store is %+v, want unready for it", h)
 	}
 	// what is published meanwhile waits on the bus
 	late := event.Ticket{ID: event.NewID(servicetest.Now()), Title: "late", Price: 1, UserID: seller}
@@ -103,47 +103,55 @@ func TestTheBusIsAway(t *testing.T) {
 	s.broker.Shutdown()
 	mine := s.place(t, ann, sold.ID)
 	s.Expect(t, cancel(session, mine.ID), 204)
+	servicetest.Eventually(t, "it says that the bus is away", func() bool { return s.Health(t).Lacks("bus", "") })
+	if h := s.Health(t); !h.Ready || !h.Degraded {
+		t.Errorf("health without the bus is %+v, want degraded and ready", h)
+	}
 	if lines := s.log.Lines(slog.LevelError); len(lines) > 0 {
 		t.Errorf("logged %q", lines)
 	}
 }
 
+// A member that has never been in the group may know nothing: it must not be sent requests.
 func TestAMemberIsNotReadyBeforeItHasJoined(t *testing.T) {
 	broker := stantest.Start(t)
-	service, err := orders.New(context.Background(), orders.Deps{
-		Store: bolttest.Open(t), Bus: stantest.Connect(t, broker, "orders-1"), Sessions: servicetest.Sessions(t),
-		Log: slog.New(slog.DiscardHandler), Now: servicetest.Now,
+	conn := stantest.Connect(t, broker, "orders-1")
+	broker.Shutdown()
+	service, err := orders.New(t.Context(), orders.Deps{
+		Store: bolttest.Open(t), Bus: conn, Sessions: servicetest.Sessions(t), Log: slog.New(slog.DiscardHandler), Now: servicetest.Now,
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
-	checks := map[string]error{}
-	for _, c := range service.Checks() {
-		checks[c.Name] = c.Check(t.Context())
+	s := servicetest.Serve(t, service)
+	servicetest.Eventually(t, "it waits for the bus", func() bool { return s.Health(t).Lacks("tickets", "bus") })
+	if s.Health(t).Ready {
+		t.Errorf("health is %+v, want unready", s.Health(t))
 	}
-	if err := checks["store"]; err != nil {
-		t.Errorf("store: %v", err)
-	}
-	if err := checks["tickets"]; err == nil || !strings.Contains(err.Error(), "not started") {
-		t.Errorf("tickets: %v, want that it has not started", err)
-	}
-	servicetest.Serve(t, service).AwaitReady(t)
 }
 
-// The window is told in DefaultWindow where nothing is said.
-func TestTheDefaultWindow(t *testing.T) {
+func TestTheWindow(t *testing.T) {
 	s := start(t)
-	service, err := orders.New(context.Background(), orders.Deps{
+	deps := orders.Deps{
 		Store: s.store, Bus: stantest.Connect(t, s.broker, "orders-2"), Sessions: servicetest.Sessions(t),
 		Log: s.log.Logger(), Now: servicetest.Now,
+	}
+	t.Run("has a default", func(t *testing.T) {
+		service, err := orders.New(t.Context(), deps)
+		if err != nil {
+			t.Fatal(err)
+		}
+		second := servicetest.Serve(t, service)
+		answer := second.Expect(t, wish(servicetest.SignIn(t, ann), s.seeNew(t).ID), 201)
+		want := event.At(servicetest.Now().Add(orders.DefaultWindow))
+		if got := servicetest.Decode[order](t, answer).ExpiresAt; got != want {
+			t.Errorf("expires at %v, want %v", got, want)
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	second := servicetest.Serve(t, service)
-	answer := second.Expect(t, wish(servicetest.SignIn(t, ann), s.seeNew(t).ID), 201)
-	want := event.At(servicetest.Now().Add(orders.DefaultWindow))
-	if got := servicetest.Decode[order](t, answer).ExpiresAt; got != want {
-		t.Errorf("expires at %v, want %v", got, want)
-	}
+	t.Run("is not negative", func(t *testing.T) {
+		deps.Window = -time.Minute
+		if _, err := orders.New(t.Context(), deps); err == nil || !strings.Contains(err.Error(), "order window is -1m0s") {
+			t.Errorf("New = %v", err)
+		}
+	})
 }

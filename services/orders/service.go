@@ -85,14 +85,15 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		return nil, err
 	}
 	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
+	consumer := replica.NewConsumer(tickets, deps.Bus, deps.Consumer, deps.Log)
 	return &Service{
 		deps:     deps,
 		orders:   outbox.NewEntities(kind(), records, relay, deps.Now),
 		relay:    relay,
 		tickets:  tickets,
-		consumer: replica.NewConsumer(tickets, deps.Bus, deps.Consumer, deps.Log),
+		consumer: consumer,
 		desk: &oncall.Desk{
-			Parking: tickets.Parking(), Replicas: []oncall.Replica{tickets}, Log: deps.Log, Now: deps.Now,
+			Parking: tickets.Parking(), Kinds: []oncall.Kind{{Replica: tickets, Rebuilder: consumer}}, Log: deps.Log, Now: deps.Now,
 		},
 	}, nil
 }
@@ -117,7 +118,7 @@ func (s *Service) Checks() []httpapi.Check {
 	}
 }
 
-// AdminRoutes are what the person on call asks: /parked and /gaps.
+// AdminRoutes are what the person on call asks; see oncall.Desk.
 func (s *Service) AdminRoutes(admin chi.Router) { s.desk.Routes(admin) }
 
 // Ticket returns a ticket as this service has seen it and the version that is. store.ErrNotFound where

@@ -8,9 +8,10 @@ package servicetest
 
 import (
 	"context"
-	"errors"
-	"fmt"
+	"encoding/json"
+	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -29,7 +30,7 @@ type Server struct {
 	// of it has ended, does nothing when called again, and is called at the end of the test.
 	Stop func()
 
-	service app.Service
+	admin http.Handler
 }
 
 // Serve runs a service until the test ends.
@@ -39,7 +40,7 @@ func Serve(t testing.TB, service app.Service) *Server {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() { ended <- service.Run(ctx) }() // Stop waits for it
-	s := &Server{Addr: public.Listener.Addr().String(), service: service}
+	s := &Server{Addr: public.Listener.Addr().String(), admin: app.AdminHandler(service)}
 	s.Stop = sync.OnceFunc(func() {
 		public.Close()
 		cancel()
@@ -51,21 +52,46 @@ func Serve(t testing.TB, service app.Service) *Server {
 	return s
 }
 
-// Unready returns what the service says it lacks to be ready; nil where it lacks nothing.
-func (s *Server) Unready(ctx context.Context) error {
-	var missing error
-	for _, c := range s.service.Checks() {
-		if err := c.Check(ctx); err != nil {
-			missing = errors.Join(missing, fmt.Errorf("%s: %w", c.Name, err))
+// Health is what the service says of itself on the admin listener.
+type Health struct {
+	Ready    bool
+	Degraded bool
+	Checks   []struct {
+		Name   string
+		Ready  bool
+		Reason string
+	}
+}
+
+// Lacks tells whether a check fails, and for a reason with these words.
+func (h Health) Lacks(check, words string) bool {
+	for _, c := range h.Checks {
+		if c.Name == check && !c.Ready && strings.Contains(c.Reason, words) {
+			return true
 		}
 	}
-	return missing
+	return false
+}
+
+// Health asks /readyz.
+func (s *Server) Health(t testing.TB) Health {
+	t.Helper()
+	w := httptest.NewRecorder()
+	s.admin.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+	var h Health
+	if err := json.Unmarshal(w.Body.Bytes(), &h); err != nil {
+		t.Fatalf("readyz: %d %s: %v", w.Code, w.Body, err)
+	}
+	if h.Ready != (w.Code == http.StatusOK) {
+		t.Errorf("readyz: %d %s", w.Code, w.Body)
+	}
+	return h
 }
 
 // AwaitReady waits until the service is ready.
 func (s *Server) AwaitReady(t testing.TB) {
 	t.Helper()
-	Eventually(t, "the service is ready", func() bool { return s.Unready(t.Context()) == nil })
+	Eventually(t, "the service is ready", func() bool { return s.Health(t).Ready })
 }
 
 // Eventually polls, for what has no event that could be awaited.

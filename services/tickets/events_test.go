@@ -116,8 +116,9 @@ func TestTheBusIsAway(t *testing.T) {
 	for i := range store.MaxOutbox - 1 {
 		s.Expect(t, put(sold.ID, session, draftOf(i)), 200)
 	}
-	if missing := s.Unready(t.Context()); missing != nil {
-		t.Errorf("not ready without the bus: %v", missing)
+	servicetest.Eventually(t, "it says that the bus is away", func() bool { return s.Health(t).Lacks("bus", "") })
+	if h := s.Health(t); !h.Ready || !h.Degraded {
+		t.Errorf("health without the bus is %+v, want degraded and ready", h)
 	}
 
 	// Until a hundred events of one ticket wait; others are not held up
@@ -192,8 +193,8 @@ func TestTheStoreIsAway(t *testing.T) {
 			t.Errorf("%s tells internals: %s", r.Line, answer.Body)
 		}
 	}
-	if missing := s.Unready(t.Context()); missing == nil || !strings.Contains(missing.Error(), "store: ") {
-		t.Errorf("lacks %v, want the store", missing)
+	if h := s.Health(t); h.Ready || !h.Lacks("store", "on cue") {
+		t.Errorf("health without the store is %+v, want unready for it", h)
 	}
 	// what a client does wrong is still said to be so
 	s.MustSend(t, post("", concert)).CheckProblem(t, 401, "")

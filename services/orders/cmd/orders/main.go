@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -26,6 +27,9 @@ func run(ctx context.Context, log *slog.Logger) (err error) {
 	cfg, err := app.LoadConfig[config]()
 	if err != nil {
 		return err
+	}
+	if cfg.Window <= 0 {
+		return fmt.Errorf("ORDER_WINDOW: %v is not positive", cfg.Window)
 	}
 	sessions, err := cfg.Sessions()
 	if err != nil {

@@ -1,0 +1,100 @@
+package main
+
+import (
+	"net/http"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"ticketing/pkg/app/apptest"
+	"ticketing/pkg/bus/stan/stanserver"
+	"ticketing/pkg/bus/stan/stantest"
+	"ticketing/pkg/event"
+	"ticketing/services/servicetest"
+)
+
+func TestMain(m *testing.M) { apptest.Main(m, main) }
+
+const (
+	ann      = event.ID("65a0000000000000000000aa")
+	ticketID = event.ID("65a1b2c3d4e5f60718293a4b")
+)
+
+// good is an environment with which orders starts, on a store of the test's own and a broker that is away.
+func good(t *testing.T) []string {
+	return []string{
+		"JWT_KEY=" + servicetest.Key, "BOLT_FILE=" + filepath.Join(t.TempDir(), "orders.db"), "NATS_CLIENT_ID=orders-1",
+		"NATS_URL=nats://" + apptest.NobodyAt(t), "NATS_MONITOR_URL=http://" + apptest.NobodyAt(t),
+	}
+}
+
+// onBus is good with a broker.
+func onBus(t *testing.T, broker *stanserver.Server) []string {
+	return apptest.Environ(good(t), "NATS_URL="+broker.URL(), "NATS_MONITOR_URL="+broker.MonitorURL())
+}
+
+func TestItSaysInOneLineWhyItDoesNotStart(t *testing.T) {
+	apptest.CheckRefusals(t, "orders", onBus(t, stantest.Start(t)))
+	apptest.CheckBusRefusals(t, "orders", good(t))
+	for _, window := range []string{"soon", "15", "0s", "-15m"} {
+		got := apptest.Refusal(t, apptest.Environ(good(t), "ORDER_WINDOW="+window)...)
+		if !strings.HasPrefix(got, "orders: ") || !strings.Contains(got, "ORDER_WINDOW") {
+			t.Errorf("with window %s it said %q", window, got)
+		}
+	}
+}
+
+func TestItServesUntilItIsToldToEnd(t *testing.T) {
+	// Given a ticket on the bus
+	broker := stantest.Start(t)
+	conn := stantest.Connect(t, broker, "tickets")
+	ticket := event.Ticket{ID: ticketID, Title: "concert", Price: 2000, UserID: ann}
+	data, err := event.Encode(ticket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := conn.Publish(t.Context(), string(ticket.Subject()), data); err != nil {
+		t.Fatal(err)
+	}
+	p := apptest.Start(t, apptest.Environ(onBus(t, broker), "ORDER_WINDOW=24h")...)
+	p.AwaitReady(t)
+
+	// When it is ordered as soon as it is seen
+	s := servicetest.Server{Addr: p.HTTP}
+	var answer servicetest.Answer
+	servicetest.Eventually(t, "the ticket is seen", func() bool {
+		answer = s.MustSend(t, servicetest.Request{
+			Line: "POST /api/orders", Session: servicetest.SignInAt(t, ann, time.Now()),
+			Media: servicetest.JSON, Body: `{"ticketId":"` + string(ticketID) + `"}`,
+		})
+		return answer.Status != http.StatusNotFound
+	})
+	order := servicetest.Decode[struct{ ExpiresAt event.Time }](t, answer)
+	if left := time.Until(order.ExpiresAt.Time); answer.Status != http.StatusCreated || left < 23*time.Hour || left > 24*time.Hour {
+		t.Fatalf("answer = %d %s", answer.Status, answer.Body)
+	}
+
+	// Then its event is published before the process ends
+	p.Signal(t, syscall.SIGTERM)
+	p.AwaitEnd(t)
+	if events := servicetest.Published(t, conn, event.SubjectOrderCreated, 0); len(events) != 1 {
+		t.Errorf("published %q", events)
+	}
+}
+
+func TestItWaitsForItsStore(t *testing.T) {
+	env := apptest.Environ(good(t), "BOLT_FILE", "MONGO_URI=mongodb://"+apptest.NobodyAt(t))
+	p := apptest.Start(t, env...)
+	p.AwaitUnready(t, "store unavailable")
+	p.Signal(t, syscall.SIGTERM)
+	p.AwaitEnd(t)
+}
+
+func TestItWaitsForTheBus(t *testing.T) {
+	p := apptest.Start(t, good(t)...)
+	p.AwaitUnready(t, "waiting for the bus")
+	p.Signal(t, syscall.SIGTERM)
+	p.AwaitEnd(t)
+}
