@@ -11,6 +11,8 @@ import (
 	"path/filepath"
 	"strconv"
 	"time"
+
+	"ticketing/services/auth"
 )
 
 // Config says where the local system listens and keeps its data.
@@ -29,6 +31,9 @@ type Config struct {
 	// SessionTTL is how long a session is valid, OrderWindow how long an order may stay unpaid.
 	SessionTTL  time.Duration `envconfig:"SESSION_TTL" default:"168h"`
 	OrderWindow time.Duration `envconfig:"ORDER_WINDOW" default:"15m"`
+
+	// Limits bound how often people may sign up and in.
+	auth.Limits
 
 	// passwordCost lets tests sign up without the price of a good hash; 0 stands for the default.
 	passwordCost int

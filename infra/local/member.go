@@ -36,6 +36,7 @@ type member struct {
 func (s *System) newAuth(ctx context.Context) (*member, error) {
 	service, err := auth.New(ctx, auth.Deps{
 		Store: s.users, Sessions: s.sessions, Log: s.log.With("service", "auth"), Now: time.Now, PasswordCost: s.cfg.passwordCost,
+		Limits: s.cfg.Limits,
 	})
 	return &member{name: "auth", path: usersPath, service: service}, err
 }

@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 )
 
 // Kind is the reason a request is refused. The zero Kind is none: the error is not a fault.
@@ -80,6 +81,9 @@ type Error struct {
 	Kind Kind
 	// Details has at least one element where the error was made by this package.
 	Details []Detail
+	// RetryAfter is how long until the same request may succeed, of TooMany and Unavailable; 0 where it is
+	// not known.
+	RetryAfter time.Duration
 }
 
 // Error returns the kind and all details in one line.
@@ -113,6 +117,11 @@ func Field(kind Kind, field, message string) error {
 // InvalidField returns an Invalid *Error about one field of the request.
 func InvalidField(field, message string) error {
 	return Field(Invalid, field, message)
+}
+
+// TooOften returns a TooMany *Error: the client has to wait that long.
+func TooOften(wait time.Duration, message string) error {
+	return &Error{Kind: TooMany, Details: []Detail{{Message: message}}, RetryAfter: wait}
 }
 
 // Join collects several findings about one request, so that the client learns them all at once:

@@ -1,18 +1,21 @@
 package httpapi
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
+	"strconv"
 	"strings"
+	"time"
 
 	"ticketing/pkg/fault"
 	"ticketing/pkg/store"
 )
 
-// retryAfter is the number of seconds after which a client may try again, with 429 and 503.
-const retryAfter = "2"
+// retryAfter is how long a client has to wait after 429 and 503, where the error does not say.
+const retryAfter = 2 * time.Second
 
 // Problem is the body of every answer that is not a success: an RFC 9457 document that also carries
 // the list the Node version of the system answers with.
@@ -26,6 +29,8 @@ type Problem struct {
 	Detail string `json:"detail"`
 	// Errors has at least one element.
 	Errors []ProblemError `json:"errors"`
+	// RetryAfter is told in a header, with 429 and 503; 0 stands for two seconds.
+	RetryAfter time.Duration `json:"-"`
 }
 
 // ProblemError is one thing that is wrong; Field names the field of the request it is about, if any.
@@ -82,14 +87,17 @@ func statusOfKind(kind fault.Kind) int {
 func newProblem(err error) Problem {
 	status, message := statusOf(err)
 	errs := []ProblemError{{Message: message}}
+	var wait time.Duration
 	var f *fault.Error
 	if errors.As(err, &f) && len(f.Details) > 0 {
-		errs = errs[:0]
+		errs, wait = errs[:0], f.RetryAfter
 		for _, d := range f.Details {
 			errs = append(errs, ProblemError{Message: d.Message, Field: d.Field})
 		}
 	}
-	return problemOf(status, errs)
+	problem := problemOf(status, errs)
+	problem.RetryAfter = wait
+	return problem
 }
 
 func problemOf(status int, errs []ProblemError) Problem {
@@ -122,7 +130,7 @@ func (p Problem) write(w http.ResponseWriter) {
 		// A 401 must name a scheme (RFC 9110, 15.5.2); the session cookie has no registered one.
 		header.Set("WWW-Authenticate", `Cookie realm="ticketing"`)
 	case http.StatusTooManyRequests, http.StatusServiceUnavailable:
-		header.Set("Retry-After", retryAfter)
+		header.Set("Retry-After", wholeSeconds(cmp.Or(p.RetryAfter, retryAfter)))
 	}
 	// What a handler had prepared for its success does not describe this answer.
 	for _, name := range []string{"ETag", "Link", "Location", "Content-Length"} {
@@ -133,4 +141,9 @@ func (p Problem) write(w http.ResponseWriter) {
 	encoder := json.NewEncoder(w)
 	encoder.SetEscapeHTML(false)
 	_ = encoder.Encode(p) // fails only where the client has gone
+}
+
+// wholeSeconds rounds up: who comes back after them has waited long enough.
+func wholeSeconds(d time.Duration) string {
+	return strconv.FormatInt(int64((d+time.Second-1)/time.Second), 10)
 }

@@ -11,6 +11,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -154,5 +155,18 @@ func TestWriteJSON(t *testing.T) {
 	})
 	if answer.StatusCode != 500 {
 		t.Errorf("a value that cannot be encoded gave %d, want 500", answer.StatusCode)
+	}
+}
+
+func TestProblemTellsWhenToComeBack(t *testing.T) {
+	for wait, want := range map[time.Duration]string{
+		0: "2", time.Nanosecond: "1", time.Second: "1", 1001 * time.Millisecond: "2", time.Hour: "3600",
+	} {
+		answer, _ := answerOf(t, func(http.ResponseWriter, *http.Request) error {
+			return fmt.Errorf("sign in: %w", fault.TooOften(wait, "too often"))
+		})
+		if got := answer.Header.Get("Retry-After"); got != want || answer.StatusCode != 429 {
+			t.Errorf("after %v: %d, Retry-After %q, want 429 and %q", wait, answer.StatusCode, got, want)
+		}
 	}
 }

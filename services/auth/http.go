@@ -34,6 +34,9 @@ func (s *Service) signUp(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if err := s.limits.admit(r, accepted.Email); err != nil {
+		return err
+	}
 	hash, err := s.passwords.hash(r.Context(), accepted.Password)
 	if err != nil {
 		return err
@@ -54,6 +57,9 @@ func (s *Service) signIn(w http.ResponseWriter, r *http.Request) error {
 	}
 	accepted, err := checkSignIn(given)
 	if err != nil {
+		return err
+	}
+	if err := s.limits.admit(r, accepted.Email); err != nil {
 		return err
 	}
 	a, err := s.findAccount(r.Context(), accepted.Email)

@@ -21,6 +21,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
+	"ticketing/pkg/ratelimit"
 	"ticketing/pkg/store/bolt"
 	"ticketing/services/auth"
 )
@@ -40,7 +41,12 @@ type system struct {
 	log     *levels
 }
 
+// start lets everybody try as often as they like.
 func start(t *testing.T) *system {
+	return startWith(t, auth.Limits{Address: ratelimit.Rate{Off: true}, Account: ratelimit.Rate{Off: true}}, now)
+}
+
+func startWith(t *testing.T, limits auth.Limits, clock func() time.Time) *system {
 	t.Helper()
 	db, err := bolt.Open(filepath.Join(t.TempDir(), "auth.db"))
 	if err != nil {
@@ -53,7 +59,8 @@ func start(t *testing.T) *system {
 	}
 	log := &levels{seen: slog.LevelDebug}
 	service, err := auth.New(context.Background(), auth.Deps{
-		Store: db, Sessions: sessions, Log: slog.New(log), Now: now, PasswordCost: bcrypt.MinCost,
+		Store: db, Sessions: sessions, Log: slog.New(log), Now: clock, PasswordCost: bcrypt.MinCost,
+		Limits: limits,
 	})
 	if err != nil {
 		t.Fatal(err)

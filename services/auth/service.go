@@ -1,10 +1,11 @@
 // Package auth is the service that knows people: it signs them up, in and out, and gives out the session
 // cookie that every other service reads for itself (pkg/identity). It publishes no events.
 //
-//	POST /api/users/signup ─> checkSignUp ─> hash ─> store (the e-mail is the unique key) ─┐
-//	POST /api/users/signin ─> checkSignIn ─> store ─> compare ─────────────────────────────┴─> cookie
+//	POST /api/users/signup ─> checkSignUp ─> admit ─> hash ─> store (the e-mail is the unique key) ─┐
+//	POST /api/users/signin ─> checkSignIn ─> admit ─> store ─> compare ─────────────────────────────┴─> cookie
 //
-// user.go has the rules, password.go the hashing, accounts.go the store, http.go the routes.
+// user.go has the rules, limits.go who is let in, password.go the hashing, accounts.go the store, http.go the
+// routes.
 package auth
 
 import (
@@ -28,6 +29,8 @@ type Deps struct {
 	Now      func() time.Time
 	// PasswordCost is the cost of bcrypt, 4 to 31; 0 stands for DefaultPasswordCost.
 	PasswordCost int
+	// Limits bound how often people may try; the zero value stands for the defaults.
+	Limits Limits
 }
 
 // Service is the auth service. It may be used concurrently, by any number of members on one store.
@@ -36,6 +39,7 @@ type Service struct {
 	users     store.Collection
 	sessions  *identity.Sessions
 	passwords *passwords
+	limits    *limits
 	log       *slog.Logger
 	now       func() time.Time
 }
@@ -51,6 +55,10 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
+	limits, err := newLimits(deps.Limits, deps.Now)
+	if err != nil {
+		return nil, err
+	}
 	users, err := deps.Store.Collection(ctx, usersSpec())
 	if err != nil {
 		return nil, fmt.Errorf("open users: %w", err)
@@ -60,6 +68,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		users:     users,
 		sessions:  deps.Sessions,
 		passwords: hashing,
+		limits:    limits,
 		log:       deps.Log,
 		now:       deps.Now,
 	}, nil

@@ -15,6 +15,7 @@ type config struct {
 	app.ListenConfig
 	app.StoreConfig
 	app.SessionConfig
+	auth.Limits
 }
 
 func main() { app.Main("auth", run) }
@@ -34,6 +35,6 @@ func run(ctx context.Context, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, db.Close()) }()
 	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
-		return auth.New(ctx, auth.Deps{Store: db, Sessions: sessions, Log: log, Now: time.Now})
+		return auth.New(ctx, auth.Deps{Store: db, Sessions: sessions, Log: log, Now: time.Now, Limits: cfg.Limits})
 	})
 }
