@@ -1,7 +1,8 @@
 // Package oncall is what the person on call asks a service over its admin listener: which events are
-// parked and why, which entities wait for a version that does not come, and to try or drop a parked one.
+// parked and why, which entities wait for a version that does not come, what its replicas are; and to try
+// or drop a parked event, and to mend replicas.
 //
-//	busctl parked|gaps ──> admin listener ──> Routes ──> replica (Parking, Retry, Gaps)
+//	busctl parked|gaps|verify|rebuild ──> admin listener ──> Routes ──> replica
 //
 // It must never be on a public listener: payloads and internal reasons are shown as they are.
 package oncall
@@ -37,13 +38,27 @@ type Replica interface {
 	Subjects() []event.Subject
 	Retry(ctx context.Context, id string) (replica.Verdict, error)
 	Gaps(ctx context.Context, before time.Time, limit int) ([]replica.Gap, error)
+	List(ctx context.Context, after event.ID, limit int) ([]replica.Item, event.ID, error)
+	Resync(ctx context.Context, data []byte) (bool, error)
+}
+
+// Rebuilder makes the replicas of a kind anew: a *replica.Consumer of any state.
+type Rebuilder interface {
+	StartRebuild() error
+	Rebuild() replica.Rebuild
+}
+
+// Kind is one kind of entity at the desk.
+type Kind struct {
+	Replica
+	Rebuilder
 }
 
 // Desk answers for one service. It may be used concurrently.
 type Desk struct {
-	Parking  *replica.Parking
-	Replicas []Replica
-	Log      *slog.Logger
+	Parking *replica.Parking
+	Kinds   []Kind
+	Log     *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
 }
@@ -55,6 +70,10 @@ type Desk struct {
 //	POST   /parked/{id}/retry        handle it again: {"verdict": "apply"}
 //	DELETE /parked/{id}              drop it for good
 //	GET    /gaps[?older=1m]          entities that wait for a version for longer than that
+//	GET    /replicas/{kind}          a page of replicas, as replica.Item
+//	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind
+//	POST   /replicas/{kind}/rebuild  start to make all of them anew from the broker's history
+//	GET    /replicas/{kind}/rebuild  how that goes, as replica.Rebuild
 func (d *Desk) Routes(r chi.Router) {
 	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(d.Log, h) }
 	r.Get("/parked", handle(d.list))
@@ -62,6 +81,10 @@ func (d *Desk) Routes(r chi.Router) {
 	r.Post("/parked/{id}/retry", handle(d.retry))
 	r.Delete("/parked/{id}", handle(d.drop))
 	r.Get("/gaps", handle(d.gaps))
+	r.Get("/replicas/{kind}", handle(d.replicas))
+	r.Post("/replicas/{kind}/resync", handle(d.resync))
+	r.Post("/replicas/{kind}/rebuild", handle(d.startRebuild))
+	r.Get("/replicas/{kind}/rebuild", handle(d.rebuild))
 }
 
 // Parked is a parked event as it is shown: the payload as text where it is text.
@@ -116,7 +139,7 @@ func (d *Desk) retry(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	for _, kind := range d.Replicas {
+	for _, kind := range d.Kinds {
 		if !slices.Contains(kind.Subjects(), event.Subject(entry.Channel)) {
 			continue
 		}
@@ -166,7 +189,7 @@ func (d *Desk) gaps(w http.ResponseWriter, r *http.Request) error {
 
 func (d *Desk) findGaps(ctx context.Context, age time.Duration) ([]replica.Gap, error) {
 	found := []replica.Gap{} // an empty array, not null
-	for _, kind := range d.Replicas {
+	for _, kind := range d.Kinds {
 		gaps, err := kind.Gaps(ctx, d.Now().Add(-age), mostGaps-len(found))
 		if err != nil {
 			return nil, err

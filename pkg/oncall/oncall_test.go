@@ -64,14 +64,15 @@ func start(t *testing.T) *station {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- replica.NewConsumer(r, conn, replica.ConsumerConfig{Group: "station"}, log).Run(ctx) }()
+	consumer := replica.NewConsumer(r, conn, replica.ConsumerConfig{Group: "station"}, log)
+	go func() { ended <- consumer.Run(ctx) }()
 	t.Cleanup(func() {
 		cancel()
 		if err := <-ended; err != nil {
 			t.Error(err)
 		}
 	})
-	desk := &oncall.Desk{Parking: r.Parking(), Replicas: []oncall.Replica{r}, Log: log, Now: time.Now}
+	desk := &oncall.Desk{Parking: r.Parking(), Kinds: []oncall.Kind{{Replica: r, Rebuilder: consumer}}, Log: log, Now: time.Now}
 	admin := httpapi.Admin()
 	desk.Routes(admin)
 	s.handler = admin

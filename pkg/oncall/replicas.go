@@ -1,0 +1,96 @@
+package oncall
+
+import (
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+
+	"github.com/go-chi/chi/v5"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+	"ticketing/pkg/httpapi"
+	"ticketing/pkg/replica"
+)
+
+func (d *Desk) kind(r *http.Request) (Kind, error) {
+	name := chi.URLParam(r, "kind")
+	for _, k := range d.Kinds {
+		if k.Name() == name {
+			return k, nil
+		}
+	}
+	return Kind{}, fault.New(fault.NotFound, fmt.Sprintf("this service has no replicas of %q", name))
+}
+
+// replicas lists a page; the Link header leads to the next one until there is none.
+func (d *Desk) replicas(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	page, err := httpapi.ParsePage(r)
+	if err != nil {
+		return err
+	}
+	items, next, err := kind.List(r.Context(), event.ID(page.After), page.Limit)
+	if err != nil {
+		return err
+	}
+	if next != "" {
+		httpapi.LinkNext(w, r, string(next))
+	}
+	if items == nil {
+		items = []replica.Item{} // an empty array, not null
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, items)
+}
+
+// Resynced is the answer to a resync.
+type Resynced struct {
+	Changed bool `json:"changed"`
+}
+
+func (d *Desk) resync(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, httpapi.MaxBody))
+	if err != nil {
+		return fault.New(fault.TooLarge, "the entity is too large")
+	}
+	changed, err := kind.Resync(r.Context(), data)
+	var broken *event.DecodeError
+	if errors.As(err, &broken) {
+		return fault.InvalidField(broken.Field, broken.Reason)
+	}
+	if err != nil {
+		return err
+	}
+	if changed {
+		d.Log.Warn("replica resynced by a person", "kind", kind.Name())
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, Resynced{Changed: changed})
+}
+
+func (d *Desk) startRebuild(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	if err := kind.StartRebuild(); err != nil {
+		return fault.New(fault.Conflict, err.Error())
+	}
+	d.Log.Warn("rebuild started by a person", "kind", kind.Name())
+	return httpapi.WriteJSON(w, http.StatusAccepted, kind.Rebuild())
+}
+
+func (d *Desk) rebuild(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, kind.Rebuild())
+}
