@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -20,17 +21,25 @@ type admin struct {
 	Timeout time.Duration `default:"30s" placeholder:"TIME" help:"How long to wait for its answer (default ${default})."`
 }
 
-const howToReachAdmin = "`make run` has one at http://127.0.0.1:8081/orders, " +
+const howToReachAdmin = "`make run` has the admin listener of orders at http://127.0.0.1:8081/orders, " +
 	"`kubectl port-forward deploy/orders-depl 8081:3001` brings one to http://127.0.0.1:8081"
 
-// ask sends a request and reads the JSON of the answer into into, where that is not nil. next is the
-// address of the list's next page, where there is one.
+// ask is send without a body.
 func (a admin) ask(ctx context.Context, method, path string, into any) (next string, err error) {
+	return a.send(ctx, method, path, nil, into)
+}
+
+// send sends a request and reads the JSON of the answer into into, where that is not nil. next is the query
+// of the list's next page, empty where there is none. A refusal is a statusError.
+func (a admin) send(ctx context.Context, method, path string, body []byte, into any) (next string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, a.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.URL, "/")+path, nil)
+	req, err := http.NewRequestWithContext(ctx, method, strings.TrimRight(a.URL, "/")+path, bytes.NewReader(body))
 	if err != nil {
-		return "", usageError{fmt.Errorf("--admin: %w", err)}
+		return "", usageError{err}
+	}
+	if body != nil {
+		req.Header.Set("Content-Type", "application/json")
 	}
 	res, err := http.DefaultClient.Do(req)
 	if err != nil {
@@ -38,7 +47,7 @@ func (a admin) ask(ctx context.Context, method, path string, into any) (next str
 		if errors.As(err, &cause) {
 			err = cause.Err
 		}
-		return "", fmt.Errorf("no admin listener at %s: %w; %s", req.URL.Redacted(), err, howToReachAdmin)
+		return "", fmt.Errorf("nothing answers at %s: %w; %s", req.URL.Redacted(), err, howToReachAdmin)
 	}
 	defer res.Body.Close()
 	data, err := io.ReadAll(res.Body)
@@ -56,16 +65,22 @@ func (a admin) ask(ctx context.Context, method, path string, into any) (next str
 	return nextPage(res.Header.Get("Link")), nil
 }
 
+// statusError is an answer that refuses.
+type statusError struct {
+	code int
+	error
+}
+
 // refusal is the error of an answer that is a problem document, or nothing we know.
 func refusal(address *url.URL, status int, body []byte) error {
 	var problem httpapi.Problem
 	if err := json.Unmarshal(body, &problem); err != nil || problem.Title == "" {
-		return fmt.Errorf("%s answers %d", address.Redacted(), status)
+		return statusError{status, fmt.Errorf("%s answers %d", address.Redacted(), status)}
 	}
 	if problem.Detail == "" {
-		return fmt.Errorf("%s answers %d %s", address.Redacted(), status, problem.Title)
+		return statusError{status, fmt.Errorf("%s answers %d %s", address.Redacted(), status, problem.Title)}
 	}
-	return fmt.Errorf("%s answers %d %s: %s", address.Redacted(), status, problem.Title, problem.Detail)
+	return statusError{status, fmt.Errorf("%s answers %d %s: %s", address.Redacted(), status, problem.Title, problem.Detail)}
 }
 
 // nextPage takes the query out of `<?after=...>; rel="next"`.

@@ -17,6 +17,8 @@ type commands struct {
 	Lag     lag     `cmd:"" help:"Show how far each group is behind."`
 	Parked  parked  `cmd:"" help:"See, retry and drop the events a service could not use."`
 	Gaps    gaps    `cmd:"" help:"Show entities that wait for a version that has not come."`
+	Verify  verify  `cmd:"" help:"Compare a service's replicas with their source."`
+	Rebuild rebuild `cmd:"" help:"Make a service's replicas anew from the broker's history."`
 
 	Broker broker `embed:"" group:"Flags of every command:"`
 }
@@ -50,8 +52,9 @@ func run(ctx context.Context, args []string, term terminal) int {
 		kong.Description(description),
 		kong.ConfigureHelp(kong.HelpOptions{Compact: true, FlagsLast: true, WrapUpperBound: 110}),
 		kong.Vars{
-			"ack_wait":     bus.DefaultAckWait.String(),
-			"max_inflight": strconv.Itoa(bus.DefaultMaxInflight),
+			"ack_wait":      bus.DefaultAckWait.String(),
+			"max_inflight":  strconv.Itoa(bus.DefaultMaxInflight),
+			"verify_within": verifyWithin.String(),
 		},
 		kong.Writers(out, term.err),
 		// The help flag prints and then exits; here it lets Parse go on, whose result no longer matters.

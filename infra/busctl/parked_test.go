@@ -15,8 +15,8 @@ import (
 	"ticketing/pkg/oncall"
 )
 
-// startSystem runs a whole system, at which busctl's variables point.
-func startSystem(t *testing.T) {
+// startSystem runs a whole system, at which busctl's variables point, and returns its gateway's address.
+func startSystem(t *testing.T) (gateway string) {
 	t.Helper()
 	system, err := local.Start(t.Context(), local.Config{
 		GatewayAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0", NATSAddr: "127.0.0.1:0", MonitorAddr: "127.0.0.1:0",
@@ -36,6 +36,7 @@ func startSystem(t *testing.T) {
 			t.Error(err)
 		}
 	})
+	return system.GatewayURL()
 }
 
 func mustCall(t *testing.T, args ...string) string {
@@ -158,6 +159,6 @@ func TestAnAdminListenerThatDoesNotAnswer(t *testing.T) {
 		if code != failed {
 			t.Errorf("exit code %d, want %d", code, failed)
 		}
-		oneLine(t, err, "no admin listener at http://127.0.0.1:1", "make run", "port-forward")
+		oneLine(t, err, "nothing answers at http://127.0.0.1:1", "make run", "port-forward")
 	})
 }

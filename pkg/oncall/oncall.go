@@ -39,6 +39,7 @@ type Replica interface {
 	Retry(ctx context.Context, id string) (replica.Verdict, error)
 	Gaps(ctx context.Context, before time.Time, limit int) ([]replica.Gap, error)
 	List(ctx context.Context, after event.ID, limit int) ([]replica.Item, event.ID, error)
+	Item(ctx context.Context, id event.ID) (replica.Item, error)
 	Resync(ctx context.Context, data []byte) (bool, error)
 }
 
@@ -71,6 +72,7 @@ type Desk struct {
 //	DELETE /parked/{id}              drop it for good
 //	GET    /gaps[?older=1m]          entities that wait for a version for longer than that
 //	GET    /replicas/{kind}          a page of replicas, as replica.Item
+//	GET    /replicas/{kind}/{id}     one of them
 //	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind
 //	POST   /replicas/{kind}/rebuild  start to make all of them anew from the broker's history
 //	GET    /replicas/{kind}/rebuild  how that goes, as replica.Rebuild
@@ -82,6 +84,7 @@ func (d *Desk) Routes(r chi.Router) {
 	r.Delete("/parked/{id}", handle(d.drop))
 	r.Get("/gaps", handle(d.gaps))
 	r.Get("/replicas/{kind}", handle(d.replicas))
+	r.Get("/replicas/{kind}/{id}", handle(d.replica))
 	r.Post("/replicas/{kind}/resync", handle(d.resync))
 	r.Post("/replicas/{kind}/rebuild", handle(d.startRebuild))
 	r.Get("/replicas/{kind}/rebuild", handle(d.rebuild))

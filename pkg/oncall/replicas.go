@@ -47,6 +47,22 @@ func (d *Desk) replicas(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, items)
 }
 
+func (d *Desk) replica(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	id, err := httpapi.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	item, err := kind.Item(r.Context(), id)
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, item)
+}
+
 // Resynced is the answer to a resync.
 type Resynced struct {
 	Changed bool `json:"changed"`

@@ -35,6 +35,18 @@ func (r *Replica[T]) List(ctx context.Context, after event.ID, limit int) (items
 	return items, next, nil
 }
 
+// Item returns one replica as List does. store.ErrNotFound where there is none.
+func (r *Replica[T]) Item(ctx context.Context, id event.ID) (Item, error) {
+	record, err := r.records().Get(ctx, string(id))
+	if err == nil && event.Version(record.Version) == event.None {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return Item{}, fmt.Errorf("read %s %s: %w", r.kind.Name, id, err)
+	}
+	return Item{id, event.Version(record.Version), record.State}, nil
+}
+
 // Resync takes an entity as its source has it now, in the form of an event of the kind, and makes the
 // replica equal to it: over versions that will never come, because the broker's limits have removed
 // them, and over another content at the same version. An older version changes nothing. It reports

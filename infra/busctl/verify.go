@@ -1,0 +1,133 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+	"text/tabwriter"
+	"time"
+
+	"ticketing/pkg/bus"
+)
+
+// verify compares a service's replicas with their source, entity by entity, while both go on.
+type verify struct {
+	Source string        `env:"BUSCTL_SOURCE" default:"http://127.0.0.1:8080/api/tickets" placeholder:"URL" help:"The list of the source's entities (default ${default})."`
+	Kind   string        `default:"ticket" placeholder:"KIND" help:"The kind of entity (default ${default})."`
+	Within time.Duration `default:"${verify_within}" placeholder:"TIME" help:"How long a replica may be behind (default ${default}, three AckWaits)."`
+	Resync bool          `help:"Make what differs equal to the source."`
+	JSON   bool          `name:"json" help:"One line of JSON: an array of differences."`
+
+	Service admin `embed:""`
+}
+
+// verifyWithin is after how long a replica that is still behind counts as a difference.
+const verifyWithin = 3 * bus.DefaultAckWait
+
+// errDiffers makes the exit code tell that not all is equal.
+var errDiffers = errors.New("replicas differ from their source")
+
+// Help is the long text of `busctl help verify`.
+func (*verify) Help() string {
+	return `Reads all entities from the source's public list and all replicas from the service's admin listener. A
+replica differs that has the same version with other content, that is still behind after a while, or whose entity
+the source does not know. Exit code 1 where any does.
+
+    busctl verify --resync      mends them one by one, also over versions that will never come
+
+    busctl rebuild              makes all of them anew from the broker's history`
+}
+
+// Run compares, and mends where it is told to.
+func (v *verify) Run(ctx context.Context, term terminal) error {
+	places := comparison{source: v.Source, kind: v.Kind, service: v.Service}
+	checked, suspects, err := places.compareAll(ctx)
+	if err != nil {
+		return err
+	}
+	differences, err := places.confirm(ctx, suspects, v.Within)
+	if err != nil {
+		return err
+	}
+	if err := v.show(term, checked, differences); err != nil || len(differences) == 0 {
+		return err
+	}
+	if !v.Resync {
+		return errDiffers
+	}
+	for _, d := range differences {
+		if err := places.resync(ctx, term, d); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (v *verify) show(term terminal, checked int, differences []difference) error {
+	if v.JSON {
+		return json.NewEncoder(term.out).Encode(differences)
+	}
+	if _, err := fmt.Fprintf(term.out, "%d compared, %d differ\n", checked, len(differences)); err != nil || len(differences) == 0 {
+		return err
+	}
+	table := tabwriter.NewWriter(term.out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(table, "ENTITY\tSOURCE\tREPLICA\tDIFFERENCE")
+	for _, d := range differences {
+		fmt.Fprintf(table, "%s/%s\t%s\t%s\t%s\n", v.Kind, d.ID, version(d.Source), version(d.Replica), d.What)
+	}
+	return table.Flush()
+}
+
+func version(v *int64) string {
+	if v == nil {
+		return "none"
+	}
+	return fmt.Sprint(*v)
+}
+
+// resync hands the source's document to the service. What the source does not know it cannot mend.
+func (c comparison) resync(ctx context.Context, term terminal, d difference) error {
+	document, err := c.readSource(ctx, d.ID)
+	if err != nil {
+		return err
+	}
+	if document == nil {
+		_, err := fmt.Fprintf(term.out, "%s/%s: the source has none; left as it is\n", c.kind, d.ID)
+		return err
+	}
+	if _, err := c.service.send(ctx, http.MethodPost, "/replicas/"+c.kind+"/resync", document, nil); err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(term.out, "%s/%s: resynced\n", c.kind, d.ID)
+	return err
+}
+
+// confirm looks at suspects again until each is equal or its time is over, and returns those that are not.
+func (c comparison) confirm(ctx context.Context, suspects []difference, within time.Duration) ([]difference, error) {
+	deadline := time.Now().Add(within)
+	for {
+		var left []difference
+		for _, s := range suspects {
+			d, err := c.compareOne(ctx, s.ID)
+			if err != nil {
+				return nil, err
+			}
+			if d != nil {
+				left = append(left, *d)
+			}
+		}
+		onlyContent := !slices.ContainsFunc(left, func(d difference) bool { return d.What != otherContent })
+		if len(left) == 0 || onlyContent || time.Now().After(deadline) {
+			return left, nil
+		}
+		suspects = left
+		select {
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		case <-time.After(min(time.Second, within)):
+		}
+	}
+}

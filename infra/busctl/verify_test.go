@@ -1,0 +1,126 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/cookiejar"
+	"os"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ticketing/pkg/replica"
+)
+
+func TestCompare(t *testing.T) {
+	source := func(version int64, body string) *document {
+		return &document{ID: "x", Version: version, body: []byte(body)}
+	}
+	const body = `{"id":"x","version":3,"title":"a","price":49.5,"userId":"u"}`
+	tests := []struct {
+		name   string
+		source *document
+		mine   *replica.Item
+		want   string
+	}{
+		{"neither has it", nil, nil, ""},
+		{"equal, but for what only the source has", source(3, body), item(3, `{"title":"a","price":49.5}`), ""},
+		{"older", source(3, body), item(2, `{"title":"a"}`), behind},
+		{"missing", source(3, body), nil, behind},
+		{"newer", source(3, body), item(4, `{"title":"a"}`), ahead},
+		{"other title", source(3, body), item(3, `{"title":"b","price":49.5}`), otherContent},
+		{"a field the source lacks", source(3, body), item(3, `{"title":"a","seat":1}`), otherContent},
+		{"a reservation that was not seen", source(3, `{"title":"a","orderId":"o"}`), item(3, `{"title":"a"}`), otherContent},
+		{"not there at the source", nil, item(3, `{}`), unknown},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			got := ""
+			if d := compare("x", tt.source, tt.mine); d != nil {
+				got = d.What
+			}
+			if got != tt.want {
+				t.Errorf("difference is %q, want %q", got, tt.want)
+			}
+		})
+	}
+}
+
+func item(version int64, state string) *replica.Item {
+	var i replica.Item
+	if err := json.Unmarshal(fmt.Appendf(nil, `{"version":%d,"state":%s}`, version, state), &i); err != nil {
+		panic(err) // a mistake in a test's table
+	}
+	return &i
+}
+
+// post sends JSON as somebody with cookies, and returns the answer.
+func post(t *testing.T, client *http.Client, url, body string) map[string]any {
+	t.Helper()
+	res, err := client.Post(url, "application/json", bytes.NewBufferString(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var answer map[string]any
+	if err := json.NewDecoder(res.Body).Decode(&answer); err != nil || res.StatusCode >= 300 {
+		t.Fatalf("POST %s: %d, %v, %v", url, res.StatusCode, answer, err)
+	}
+	return answer
+}
+
+func TestVerifyResyncAndRebuildOfARunningSystem(t *testing.T) {
+	gateway := startSystem(t)
+	t.Setenv("BUSCTL_SOURCE", gateway+"/api/tickets")
+	jar, err := cookiejar.New(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	alice := &http.Client{Jar: jar, Transport: &http.Transport{DisableKeepAlives: true}}
+	post(t, alice, gateway+"/api/users/signup", `{"email":"alice@example.com","password":"secret"}`)
+	var ids []string
+	for i := range 3 {
+		ids = append(ids, post(t, alice, gateway+"/api/tickets", fmt.Sprintf(`{"title":"ticket %d","price":%d}`, i, i+1))["id"].(string))
+	}
+	// given replicas that are as they should be
+	if out := mustCall(t, "verify", "--within", "1m"); out != "3 compared, 0 differ\n" {
+		t.Errorf("at first: %s", out)
+	}
+	// when one has another content and another is of nothing that the source knows
+	admin := os.Getenv("BUSCTL_ADMIN")
+	spoil := func(id string) {
+		post(t, alice, admin+"/replicas/ticket/resync",
+			fmt.Sprintf(`{"id":%q,"version":0,"title":"spoiled","price":1,"userId":"65a1b2c3d4e5f60718293a00"}`, id))
+	}
+	const stranger = "000000000000000000000001"
+	spoil(ids[1])
+	spoil(stranger)
+	// then both are told, and the exit code says so
+	code, out, stderr := callWith(t, strings.NewReader(""), "verify", "--json", "--within", "0s")
+	zero := int64(0)
+	want := []difference{{ID: stranger, Replica: &zero, What: unknown}, {ID: ids[1], Source: &zero, Replica: &zero, What: otherContent}}
+	var got []difference
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want, got); diff != "" || code != failed {
+		t.Errorf("exit code %d, %s, differences (-want +got):\n%s", code, stderr, diff)
+	}
+	// and what can be mended is
+	out = mustCall(t, "verify", "--resync", "--within", "0s")
+	for _, line := range []string{"4 compared, 2 differ", ids[1] + ": resynced", stranger + ": the source has none"} {
+		if !strings.Contains(out, line) {
+			t.Errorf("it lacks %q:\n%s", line, out)
+		}
+	}
+	// and a rebuild from history knows no stranger, for there was no event of it
+	if out := mustCall(t, "rebuild"); !strings.HasPrefix(out, "rebuilt as generation 2 in ") {
+		t.Errorf("rebuild says %s", out)
+	}
+	if out := mustCall(t, "verify", "--within", "1m"); out != "3 compared, 0 differ\n" {
+		t.Errorf("in the end: %s", out)
+	}
+}
