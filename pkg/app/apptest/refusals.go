@@ -4,8 +4,8 @@ import (
 	"net"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
+	"syscall"
 	"testing"
 )
 
@@ -51,19 +51,6 @@ func CheckRefusals(t *testing.T, name string, good []string) {
 	}
 }
 
-// Environ is an environment with changes: "NAME=value" sets a variable, "NAME" takes it away.
-func Environ(env []string, changes ...string) []string {
-	changed := slices.Clone(env)
-	for _, change := range changes {
-		name, _, set := strings.Cut(change, "=")
-		changed = slices.DeleteFunc(changed, func(v string) bool { return strings.HasPrefix(v, name+"=") })
-		if set {
-			changed = append(changed, change)
-		}
-	}
-	return changed
-}
-
 // listen takes an address for as long as the test runs.
 func listen(t *testing.T) string {
 	t.Helper()
@@ -72,17 +59,6 @@ func listen(t *testing.T) string {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = ln.Close() })
-	return ln.Addr().String()
-}
-
-// NobodyAt returns an address at which nobody answers.
-func NobodyAt(t testing.TB) string {
-	t.Helper()
-	ln, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer ln.Close()
 	return ln.Addr().String()
 }
 
@@ -104,4 +80,14 @@ func CheckBusRefusals(t *testing.T, name string, good []string) {
 			}
 		})
 	}
+}
+
+// CheckWaitsForStore starts a service whose MongoDB server is away. It must wait for it, say so on /readyz,
+// and still end on a signal.
+func CheckWaitsForStore(t *testing.T, good []string) {
+	t.Helper()
+	p := Start(t, Environ(good, "BOLT_FILE", "MONGO_URI=mongodb://"+NobodyAt(t))...)
+	p.AwaitUnready(t, "store unavailable")
+	p.Signal(t, syscall.SIGTERM)
+	p.AwaitEnd(t)
 }

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"path/filepath"
 	"syscall"
 	"testing"
 
@@ -11,17 +10,12 @@ import (
 
 func TestMain(m *testing.M) { apptest.Main(m, main) }
 
-// good is an environment with which auth starts, on a store of the test's own.
-func good(t *testing.T) []string {
-	return []string{"JWT_KEY=" + servicetest.Key, "BOLT_FILE=" + filepath.Join(t.TempDir(), "auth.db")}
-}
-
 func TestItSaysInOneLineWhyItDoesNotStart(t *testing.T) {
-	apptest.CheckRefusals(t, "auth", good(t))
+	apptest.CheckRefusals(t, "auth", apptest.OffBus(t, servicetest.Key))
 }
 
 func TestItServesUntilItIsToldToEnd(t *testing.T) {
-	env := good(t)
+	env := apptest.OffBus(t, servicetest.Key)
 	for _, tt := range []struct {
 		signal syscall.Signal
 		path   string
@@ -42,9 +36,5 @@ func TestItServesUntilItIsToldToEnd(t *testing.T) {
 }
 
 func TestItWaitsForItsStore(t *testing.T) {
-	env := apptest.Environ(good(t), "BOLT_FILE", "MONGO_URI=mongodb://"+apptest.NobodyAt(t))
-	p := apptest.Start(t, env...)
-	p.AwaitUnready(t, "store unavailable")
-	p.Signal(t, syscall.SIGTERM)
-	p.AwaitEnd(t)
+	apptest.CheckWaitsForStore(t, apptest.OffBus(t, servicetest.Key))
 }

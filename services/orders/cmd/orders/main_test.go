@@ -2,14 +2,12 @@ package main
 
 import (
 	"net/http"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"ticketing/pkg/app/apptest"
-	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/services/servicetest"
@@ -22,24 +20,11 @@ const (
 	ticketID = event.ID("65a1b2c3d4e5f60718293a4b")
 )
 
-// good is an environment with which orders starts, on a store of the test's own and a broker that is away.
-func good(t *testing.T) []string {
-	return []string{
-		"JWT_KEY=" + servicetest.Key, "BOLT_FILE=" + filepath.Join(t.TempDir(), "orders.db"), "NATS_CLIENT_ID=orders-1",
-		"NATS_URL=nats://" + apptest.NobodyAt(t), "NATS_MONITOR_URL=http://" + apptest.NobodyAt(t),
-	}
-}
-
-// onBus is good with a broker.
-func onBus(t *testing.T, broker *stanserver.Server) []string {
-	return apptest.Environ(good(t), "NATS_URL="+broker.URL(), "NATS_MONITOR_URL="+broker.MonitorURL())
-}
-
 func TestItSaysInOneLineWhyItDoesNotStart(t *testing.T) {
-	apptest.CheckRefusals(t, "orders", onBus(t, stantest.Start(t)))
-	apptest.CheckBusRefusals(t, "orders", good(t))
+	apptest.CheckRefusals(t, "orders", apptest.OnBus(apptest.OffBus(t, servicetest.Key), stantest.Start(t)))
+	apptest.CheckBusRefusals(t, "orders", apptest.OffBus(t, servicetest.Key))
 	for _, window := range []string{"soon", "15", "0s", "-15m"} {
-		got := apptest.Refusal(t, apptest.Environ(good(t), "ORDER_WINDOW="+window)...)
+		got := apptest.Refusal(t, apptest.Environ(apptest.OffBus(t, servicetest.Key), "ORDER_WINDOW="+window)...)
 		if !strings.HasPrefix(got, "orders: ") || !strings.Contains(got, "ORDER_WINDOW") {
 			t.Errorf("with window %s it said %q", window, got)
 		}
@@ -58,7 +43,7 @@ func TestItServesUntilItIsToldToEnd(t *testing.T) {
 	if err := conn.Publish(t.Context(), string(ticket.Subject()), data); err != nil {
 		t.Fatal(err)
 	}
-	p := apptest.Start(t, apptest.Environ(onBus(t, broker), "ORDER_WINDOW=24h")...)
+	p := apptest.Start(t, apptest.Environ(apptest.OnBus(apptest.OffBus(t, servicetest.Key), broker), "ORDER_WINDOW=24h")...)
 	p.AwaitReady(t)
 
 	// When it is ordered as soon as it is seen
@@ -85,15 +70,11 @@ func TestItServesUntilItIsToldToEnd(t *testing.T) {
 }
 
 func TestItWaitsForItsStore(t *testing.T) {
-	env := apptest.Environ(good(t), "BOLT_FILE", "MONGO_URI=mongodb://"+apptest.NobodyAt(t))
-	p := apptest.Start(t, env...)
-	p.AwaitUnready(t, "store unavailable")
-	p.Signal(t, syscall.SIGTERM)
-	p.AwaitEnd(t)
+	apptest.CheckWaitsForStore(t, apptest.OffBus(t, servicetest.Key))
 }
 
 func TestItWaitsForTheBus(t *testing.T) {
-	p := apptest.Start(t, good(t)...)
+	p := apptest.Start(t, apptest.OffBus(t, servicetest.Key)...)
 	p.AwaitUnready(t, "waiting for the bus")
 	p.Signal(t, syscall.SIGTERM)
 	p.AwaitEnd(t)

@@ -6,14 +6,12 @@ import (
 	"io"
 	"net"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
 
 	"ticketing/pkg/app/apptest"
-	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/services/servicetest"
@@ -26,27 +24,14 @@ const (
 	concert = `{"title":"concert","price":20}`
 )
 
-// good is an environment with which tickets starts, on a store of the test's own and a broker that is away.
-func good(t *testing.T) []string {
-	return []string{
-		"JWT_KEY=" + servicetest.Key, "BOLT_FILE=" + filepath.Join(t.TempDir(), "tickets.db"), "NATS_CLIENT_ID=tickets",
-		"NATS_URL=nats://" + apptest.NobodyAt(t), "NATS_MONITOR_URL=http://" + apptest.NobodyAt(t),
-	}
-}
-
-// onBus is good with a broker.
-func onBus(t *testing.T, broker *stanserver.Server) []string {
-	return apptest.Environ(good(t), "NATS_URL="+broker.URL(), "NATS_MONITOR_URL="+broker.MonitorURL())
-}
-
 func TestItSaysInOneLineWhyItDoesNotStart(t *testing.T) {
-	apptest.CheckRefusals(t, "tickets", onBus(t, stantest.Start(t)))
-	apptest.CheckBusRefusals(t, "tickets", good(t))
+	apptest.CheckRefusals(t, "tickets", apptest.OnBus(apptest.OffBus(t, servicetest.Key), stantest.Start(t)))
+	apptest.CheckBusRefusals(t, "tickets", apptest.OffBus(t, servicetest.Key))
 }
 
 func TestItServesUntilItIsToldToEnd(t *testing.T) {
 	broker := stantest.Start(t)
-	p := apptest.Start(t, onBus(t, broker)...)
+	p := apptest.Start(t, apptest.OnBus(apptest.OffBus(t, servicetest.Key), broker)...)
 	p.AwaitReady(t)
 
 	// Given a request that is being answered
@@ -94,16 +79,12 @@ func TestItServesUntilItIsToldToEnd(t *testing.T) {
 }
 
 func TestItWaitsForItsStore(t *testing.T) {
-	env := apptest.Environ(good(t), "BOLT_FILE", "MONGO_URI=mongodb://"+apptest.NobodyAt(t))
-	p := apptest.Start(t, env...)
-	p.AwaitUnready(t, "store unavailable")
-	p.Signal(t, syscall.SIGTERM)
-	p.AwaitEnd(t)
+	apptest.CheckWaitsForStore(t, apptest.OffBus(t, servicetest.Key))
 }
 
 // A process that has never been on the bus is not ready, but answers; what it has to say is said by the next.
 func TestItWorksWithoutTheBus(t *testing.T) {
-	env := good(t)
+	env := apptest.OffBus(t, servicetest.Key)
 	p := apptest.Start(t, env...)
 	p.AwaitUnready(t, "bus unavailable")
 	s := servicetest.Server{Addr: p.HTTP}
@@ -114,7 +95,7 @@ func TestItWorksWithoutTheBus(t *testing.T) {
 	p.AwaitEnd(t)
 
 	broker := stantest.Start(t)
-	apptest.Start(t, apptest.Environ(env, "NATS_URL="+broker.URL(), "NATS_MONITOR_URL="+broker.MonitorURL())...)
+	apptest.Start(t, apptest.OnBus(env, broker)...)
 	events := servicetest.Published(t, stantest.Connect(t, broker, "spectator"), event.SubjectTicketCreated, 1)
 	if len(events) != 1 || !strings.Contains(events[0], `"title":"concert"`) {
 		t.Errorf("published %q", events)
