@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
+	batchv1 "k8s.io/api/batch/v1"
 	corev1 "k8s.io/api/core/v1"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/labels"
@@ -102,9 +103,18 @@ func (s system) workloads() (found []workload) {
 	return found
 }
 
-// A file that no kustomization names is checked and never applied.
+// pods are all that runs: the workloads, and what runs once.
+func (s system) pods() []workload {
+	found := s.workloads()
+	for _, j := range all[*batchv1.Job](s) {
+		found = append(found, workload{object: j, pod: &j.Spec.Template})
+	}
+	return found
+}
+
+// A file that nobody names is checked and never applied.
 func TestEveryFileIsUsed(t *testing.T) {
-	used := map[string]bool{}
+	used := map[string]bool{verifyJob: true}
 	for _, file := range yamlFiles(t) {
 		if filepath.Base(file) != "kustomization.yaml" {
 			continue
@@ -124,7 +134,7 @@ func TestEveryFileIsUsed(t *testing.T) {
 	}
 	for _, file := range yamlFiles(t) {
 		if !used[file] {
-			t.Errorf("%s: no kustomization.yaml names it", file)
+			t.Errorf("%s: nobody names it", file)
 		}
 	}
 }

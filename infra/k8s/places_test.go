@@ -107,14 +107,35 @@ func TestEveryVariableIsReadBySomeService(t *testing.T) {
 	}
 }
 
-// A release puts the images of the services in, so skaffold.yaml must build each.
+const (
+	skaffoldFile = "../../skaffold.yaml"
+	verifyJob    = "verify/smoke.yaml"
+)
+
+// Skaffold replaces the images of ours with those it has built, so it must build each.
 func TestSkaffoldBuildsTheServices(t *testing.T) {
-	skaffold := string(readFile(t, "../../skaffold.yaml"))
+	skaffold := string(readFile(t, skaffoldFile))
 	for _, w := range render(t, "base").workloads() {
 		image, _, _ := strings.Cut(w.pod.Spec.Containers[0].Image, ":")
 		if w.isService() && !strings.Contains(skaffold, "image: "+image+"\n") {
-			t.Errorf("%s: skaffold.yaml does not build %s", w, image)
+			t.Errorf("%s: %s does not build %s", w, skaffoldFile, image)
 		}
+	}
+}
+
+// The job of `skaffold verify` is let in by the ingress only, and keeps the rules for pods.
+func TestTheJobThatVerifies(t *testing.T) {
+	objects, err := decode(newDecoder(t), verifyJob, readFile(t, verifyJob))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, find := range []rule{labelled, restricted, limited, tagged} {
+		for _, complaint := range find(objects) {
+			t.Error(complaint)
+		}
+	}
+	if !strings.Contains(string(readFile(t, skaffoldFile)), "jobManifestPath: infra/k8s/"+verifyJob+"\n") {
+		t.Errorf("%s does not use %s", skaffoldFile, verifyJob)
 	}
 }
 

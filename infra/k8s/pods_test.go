@@ -18,7 +18,7 @@ func restricted(s system) (complaints []string) {
 		return []string{err.Error()}
 	}
 	level := api.LevelVersion{Level: api.LevelRestricted, Version: api.LatestVersion()}
-	for _, w := range s.workloads() {
+	for _, w := range s.pods() {
 		result := policy.AggregateCheckResults(evaluator.EvaluatePod(level, &w.pod.ObjectMeta, &w.pod.Spec))
 		if !result.Allowed {
 			complaints = append(complaints, fmt.Sprintf("%s: not restricted: %s", w, result.ForbiddenDetail()))
@@ -34,7 +34,7 @@ func restricted(s system) (complaints []string) {
 
 // limited: every container says what it needs and what it may take at most.
 func limited(s system) (complaints []string) {
-	for _, w := range s.workloads() {
+	for _, w := range s.pods() {
 		for _, c := range w.pod.Spec.Containers {
 			for _, resource := range []corev1.ResourceName{corev1.ResourceCPU, corev1.ResourceMemory} {
 				if _, ok := c.Resources.Limits[resource]; !ok {
@@ -51,7 +51,7 @@ func limited(s system) (complaints []string) {
 
 // tagged: every image names its release, by digest or by a tag other than latest.
 func tagged(s system) (complaints []string) {
-	for _, w := range s.workloads() {
+	for _, w := range s.pods() {
 		for _, c := range w.pod.Spec.Containers {
 			_, tag, _ := strings.Cut(c.Image[strings.LastIndex(c.Image, "/")+1:], ":")
 			if tag == "" || tag == "latest" {

@@ -1,13 +1,12 @@
 #!/usr/bin/env bash
 # secrets.sh [NAMESPACE]: fill the Secrets of base/secrets.yaml with random values, in the current context and its
-# namespace unless one is given. What a Secret holds already is never changed, so it may run again at any time;
-# Skaffold runs it before every deployment. KUBECTL_CONTEXT names another context.
+# namespace unless one is given. What a Secret holds already is never changed, so it may run again at any time.
+# Skaffold runs it before every deployment and says by the environment where it deploys to.
 set -euo pipefail
 cd "$(dirname "$0")"
 
-kubectl=(kubectl)
-[ -z "${KUBECTL_CONTEXT:-}" ] || kubectl+=(--context "$KUBECTL_CONTEXT")
-[ -z "${1:-}" ] || kubectl+=(--namespace "$1")
+namespace=${1:-${SKAFFOLD_NAMESPACES:-}}
+kubectl=(kubectl ${SKAFFOLD_KUBE_CONTEXT:+--context "$SKAFFOLD_KUBE_CONTEXT"} ${namespace:+--namespace "${namespace%%,*}"})
 
 has() { [ -n "$("${kubectl[@]}" get secret "$1" -o "jsonpath={.data.$2}")" ]; } # has SECRET KEY
 

@@ -1,0 +1,3 @@
+module mongod
+
+go 1.26.0
