@@ -9,7 +9,7 @@ import (
 )
 
 // maxBatch bounds how many events one write may carry, which bounds how long the first waits for the last.
-const maxBatch = 1024
+const maxBatch = 4096
 
 // lanes keeps the events of one entity one after the other and lets those of different entities go at
 // the same time: an entity always falls into the same lane. A lane takes whatever waits as one batch,
