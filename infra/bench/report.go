@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -159,14 +160,17 @@ func figures(number float64) string {
 
 // writeJSON writes results to a file whose folder is created where missing.
 func writeJSON(path string, results []result) error {
-	data, err := json.MarshalIndent(results, "", "  ")
-	if err != nil {
+	var data bytes.Buffer
+	encoder := json.NewEncoder(&data)
+	encoder.SetEscapeHTML(false) // people read ">=" there
+	encoder.SetIndent("", "  ")
+	if err := encoder.Encode(results); err != nil {
 		return fmt.Errorf("encode the results: %w", err)
 	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
-	if err := os.WriteFile(path, append(data, '\n'), 0o644); err != nil {
+	if err := os.WriteFile(path, data.Bytes(), 0o644); err != nil {
 		return fmt.Errorf("write the results: %w", err)
 	}
 	return nil
