@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"strconv"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 )
 
 // DecodeError says why a payload is not an event of the contract.
@@ -29,17 +31,17 @@ func (e *DecodeError) Error() string {
 // field binds one name of a JSON object to what reads its value.
 type field struct {
 	name     string
-	read     func(raw []byte) error
+	read     func(value gjson.Result) error
 	optional bool
 }
 
 // required is a field that must be there and must not be null.
-func required[T any](name string, into *T, read func([]byte, *T) error) field {
-	return field{name: name, read: func(raw []byte) error { return read(raw, into) }}
+func required[T any](name string, into *T, read func(gjson.Result, *T) error) field {
+	return field{name: name, read: func(value gjson.Result) error { return read(value, into) }}
 }
 
 // optional is a field that may be absent; null counts as absent.
-func optional[T any](name string, into *T, read func([]byte, *T) error) field {
+func optional[T any](name string, into *T, read func(gjson.Result, *T) error) field {
 	f := required(name, into, read)
 	f.optional = true
 	return f
@@ -47,14 +49,14 @@ func optional[T any](name string, into *T, read func([]byte, *T) error) field {
 
 // nested is a required field that is an object of its own.
 func nested(name string, fields ...field) field {
-	return field{name: name, read: func(raw []byte) error { return readObject(raw, fields) }}
+	return field{name: name, read: func(value gjson.Result) error { return readObject(value, fields) }}
 }
 
 func decodeFields(subject Subject, data []byte, fields []field) error {
-	if !utf8.Valid(data) {
-		return &DecodeError{Subject: subject, Reason: "not valid UTF-8"}
+	err := checkJSON(data)
+	if err == nil {
+		err = readObject(gjson.ParseBytes(data), fields)
 	}
-	err := readObject(data, fields)
 	var decodeError *DecodeError
 	if errors.As(err, &decodeError) {
 		decodeError.Subject = subject
@@ -62,34 +64,51 @@ func decodeFields(subject Subject, data []byte, fields []field) error {
 	return err
 }
 
-// readObject reads an object field by field. Going through a map, rather than into a struct, is what
-// makes names exact (encoding/json folds case), tells a missing field from a zero and names the one at fault.
-func readObject(data []byte, fields []field) error {
-	var object map[string]json.RawMessage
-	if err := json.Unmarshal(data, &object); err != nil || object == nil {
-		return &DecodeError{Reason: objectReason(err)}
+// checkJSON comes before gjson, which expects valid input.
+func checkJSON(data []byte) error {
+	if !utf8.Valid(data) {
+		return &DecodeError{Reason: "not valid UTF-8"}
 	}
-	for _, f := range fields {
-		raw, ok := object[f.name]
-		if !ok || string(raw) == "null" {
+	if json.Valid(data) {
+		return nil
+	}
+	var syntax *json.SyntaxError
+	if errors.As(json.Unmarshal(data, new(any)), &syntax) {
+		return &DecodeError{Reason: fmt.Sprintf("not JSON: %v at byte %d", syntax, syntax.Offset)}
+	}
+	return &DecodeError{Reason: "not JSON"}
+}
+
+// readObject reads an object field by field. Going over its members, rather than into a struct, is what
+// makes names exact (encoding/json folds case), tells a missing field from a zero and names the one at
+// fault. Of two members with one name the last counts, as in JavaScript.
+func readObject(object gjson.Result, fields []field) error {
+	if !object.IsObject() {
+		return &DecodeError{Reason: "must be a JSON object"}
+	}
+	var room [8]gjson.Result // enough for every payload of the contract
+	values := append(room[:0], make([]gjson.Result, len(fields))...)
+	object.ForEach(func(name, value gjson.Result) bool {
+		for i := range fields {
+			if fields[i].name == name.Str {
+				values[i] = value
+				break
+			}
+		}
+		return true
+	})
+	for i, f := range fields {
+		if values[i].Type == gjson.Null { // null, or not there
 			if f.optional {
 				continue
 			}
 			return &DecodeError{Field: f.name, Reason: "missing"}
 		}
-		if err := f.read(raw); err != nil {
+		if err := f.read(values[i]); err != nil {
 			return atField(f.name, err)
 		}
 	}
 	return nil
-}
-
-func objectReason(err error) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
-		return fmt.Sprintf("not JSON: %v at byte %d", syntax, syntax.Offset)
-	}
-	return "must be a JSON object"
 }
 
 // atField puts name in front of the path of an error that came from inside the field.
@@ -105,27 +124,37 @@ func atField(name string, err error) error {
 	return &DecodeError{Field: path, Reason: inner.Reason}
 }
 
-func readID(raw []byte, into *ID) error       { return into.UnmarshalJSON(raw) }
-func readPrice(raw []byte, into *Price) error { return into.UnmarshalJSON(raw) }
-func readTime(raw []byte, into *Time) error   { return into.UnmarshalJSON(raw) }
+func readID(value gjson.Result, into *ID) (err error) {
+	if value.Type != gjson.String {
+		return fmt.Errorf("must be a string of 24 hex digits")
+	}
+	*into, err = ParseID(value.Str)
+	return err
+}
+
+func readPrice(value gjson.Result, into *Price) (err error) {
+	*into, err = ParsePrice(value.Raw)
+	return err
+}
+
+func readTime(value gjson.Result, into *Time) error { return into.UnmarshalJSON([]byte(value.Raw)) }
 
 // readText reads a string that is not empty.
-func readText(raw []byte, into *string) error {
-	var s string
-	if err := json.Unmarshal(raw, &s); err != nil {
+func readText(value gjson.Result, into *string) error {
+	if value.Type != gjson.String {
 		return fmt.Errorf("must be a string")
 	}
-	if s == "" {
+	if value.Str == "" {
 		return fmt.Errorf("must not be empty")
 	}
-	*into = s
+	*into = value.Str
 	return nil
 }
 
 // readExactly reads a string that has only one possible value.
-func readExactly(want string) func([]byte, *string) error {
-	return func(raw []byte, into *string) error {
-		if err := readText(raw, into); err != nil {
+func readExactly(want string) func(gjson.Result, *string) error {
+	return func(value gjson.Result, into *string) error {
+		if err := readText(value, into); err != nil {
 			return err
 		}
 		if *into != want {
@@ -136,9 +165,9 @@ func readExactly(want string) func([]byte, *string) error {
 }
 
 // readVersion reads a version between the bounds that the channel allows.
-func readVersion(least, most Version) func([]byte, *Version) error {
-	return func(raw []byte, into *Version) error {
-		n, err := strconv.ParseInt(string(raw), 10, 64)
+func readVersion(least, most Version) func(gjson.Result, *Version) error {
+	return func(value gjson.Result, into *Version) error {
+		n, err := strconv.ParseInt(value.Raw, 10, 64)
 		switch {
 		case errors.Is(err, strconv.ErrRange):
 			return fmt.Errorf("must be at most %d", MaxVersion)

@@ -186,3 +186,16 @@ func TestEncodeRefusesWhatBreaksTheContract(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkDecodeTicket(b *testing.B) {
+	data, err := os.ReadFile(filepath.Join("testdata", "golden", "ticket_updated.json"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := event.Decode[event.Ticket](event.SubjectTicketUpdated, data); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
