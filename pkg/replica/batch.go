@@ -136,10 +136,7 @@ func (r *Replica[T]) tryGroups(ctx context.Context, groups []group[T]) (applied 
 	}
 	writes := make([]store.Write, 0, len(groups))
 	for _, g := range groups {
-		img, err := newImage(&r.kind, g.id, records[string(g.id)])
-		if err != nil {
-			return nil, err
-		}
+		img := newImage(&r.kind, g.id, records[string(g.id)])
 		noted, err := r.decideGroup(ctx, img, g)
 		if err != nil {
 			return nil, err

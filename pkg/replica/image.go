@@ -25,7 +25,8 @@ type image[T any] struct {
 	id       event.ID
 	revision int64 // of the record it was read from; 0 where there was none
 	version  event.Version
-	state    T
+	stored   []byte // the state as it was read, while nobody needed it decoded
+	state    T      // else this
 	early    map[int64]store.Event
 	// overflow says that early events of this entity may be parked.
 	overflow bool
@@ -42,21 +43,45 @@ type released struct {
 }
 
 // newImage reads a record; the zero record stands for an entity of which nothing is known.
-func newImage[T any](kind *Kind[T], id event.ID, record store.Record) (*image[T], error) {
+func newImage[T any](kind *Kind[T], id event.ID, record store.Record) *image[T] {
 	img := &image[T]{kind: kind, id: id, revision: record.Revision, version: event.None}
 	if record.Revision == 0 {
-		return img, nil
+		return img
 	}
 	img.version = event.Version(record.Version)
 	img.early = maps.Clone(record.Early)
 	img.overflow = record.Index[gapIndex] == gapParked
-	if img.version == event.None {
-		return img, nil
+	if img.version != event.None {
+		img.stored = record.State
 	}
-	if err := json.Unmarshal(record.State, &img.state); err != nil {
-		return nil, fmt.Errorf("decode %s %s: %w", kind.Name, id, err)
+	return img
+}
+
+// before is the state that a change is applied to: none where the change carries the whole entity.
+func (img *image[T]) before(change Change[T]) (T, error) {
+	var none T
+	if change.Whole {
+		return none, nil
 	}
-	return img, nil
+	if img.stored != nil {
+		if err := json.Unmarshal(img.stored, &img.state); err != nil {
+			return none, fmt.Errorf("decode %s %s: %w", img.kind.Name, img.id, err)
+		}
+		img.stored = nil
+	}
+	return img.state, nil
+}
+
+// encoded is the state as it is stored.
+func (img *image[T]) encoded() ([]byte, error) {
+	if img.stored != nil {
+		return img.stored, nil
+	}
+	state, err := json.Marshal(img.state)
+	if err != nil {
+		return nil, fmt.Errorf("encode %s %s: %w", img.kind.Name, img.id, err)
+	}
+	return state, nil
 }
 
 // write is the write that makes the record equal to the image.
@@ -71,12 +96,9 @@ func (img *image[T]) write() (store.Write, error) {
 	if img.version == event.None {
 		return w, nil
 	}
-	state, err := json.Marshal(img.state)
-	if err != nil {
-		return w, fmt.Errorf("encode %s %s: %w", img.kind.Name, img.id, err)
-	}
-	w.State = state
-	return w, nil
+	var err error
+	w.State, err = img.encoded()
+	return w, err
 }
 
 // take decides on one event and applies the decision. errNoRoom comes with Early when the record is
@@ -96,22 +118,30 @@ func (img *image[T]) take(ctx context.Context, change Change[T], ev store.Event)
 
 // says reports whether applying the change would leave the state as it is.
 func (img *image[T]) says(change Change[T]) bool {
-	stored, err := json.Marshal(img.state)
+	before, err := img.before(change)
 	if err != nil {
 		return false
 	}
-	again, err := json.Marshal(change.Apply(img.state))
+	again, err := json.Marshal(change.Apply(before))
+	if err != nil {
+		return false
+	}
+	stored, err := img.encoded()
 	return err == nil && bytes.Equal(stored, again)
 }
 
 func (img *image[T]) apply(ctx context.Context, change Change[T]) error {
-	after := change.Apply(img.state)
+	before, err := img.before(change)
+	if err != nil {
+		return err
+	}
+	after := change.Apply(before)
 	if img.kind.React != nil {
 		if err := img.kind.React(ctx, img.id, change.Version, after); err != nil {
 			return fmt.Errorf("react to %s %s version %d: %w", img.kind.Name, img.id, change.Version, err)
 		}
 	}
-	img.state, img.version = after, change.Version
+	img.stored, img.state, img.version = nil, after, change.Version
 	img.drop(int64(change.Version))
 	return nil
 }

@@ -44,6 +44,9 @@ type Change[T any] struct {
 	// Apply returns the state after the event, given the one before it. It is pure, and applied to its
 	// own result it changes nothing: that is how an event is recognised as the same again.
 	Apply func(before T) T
+	// Whole says that the event carries the whole entity, so that Apply needs no state before; it is given
+	// the zero T then, and the stored state need not be decoded.
+	Whole bool
 }
 
 // Kind tells how the events of one kind of entity become replicas with state T.

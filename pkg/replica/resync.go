@@ -85,10 +85,7 @@ func (r *Replica[T]) tryResync(ctx context.Context, change Change[T]) (bool, err
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
-	img, err := newImage(&r.kind, change.ID, record)
-	if err != nil {
-		return false, err
-	}
+	img := newImage(&r.kind, change.ID, record)
 	if change.Version < img.version || (change.Version == img.version && img.says(change)) {
 		return false, nil
 	}

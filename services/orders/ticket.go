@@ -23,15 +23,14 @@ func ticketKind() replica.Kind[Ticket] {
 	}
 }
 
-// decodeTicket reads either event of a ticket. Each carries the whole ticket, so the state before it
-// does not matter.
+// decodeTicket reads either event of a ticket. Each carries the whole ticket.
 func decodeTicket(subject event.Subject, data []byte) (replica.Change[Ticket], error) {
 	payload, err := event.Decode[event.Ticket](subject, data)
 	if err != nil {
 		return replica.Change[Ticket]{}, err
 	}
 	return replica.Change[Ticket]{
-		ID: payload.ID, Version: payload.Version,
+		ID: payload.ID, Version: payload.Version, Whole: true,
 		Apply: func(Ticket) Ticket {
 			return Ticket{Title: payload.Title, Price: payload.Price, UserID: payload.UserID, OrderID: payload.OrderID}
 		},
