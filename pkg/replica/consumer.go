@@ -136,6 +136,7 @@ func (c *Consumer[T]) turn(parent context.Context) error {
 	if err != nil {
 		return err
 	}
+	c.watchRetention(ctx)
 	for _, subject := range c.replica.kind.Subjects {
 		c.setState(fmt.Errorf("joining %s on %s", c.config.Group, subject))
 		member, err := c.bus.Subscribe(ctx, bus.Subscription{
@@ -160,16 +161,21 @@ func (c *Consumer[T]) turn(parent context.Context) error {
 }
 
 // attend does, until ctx ends, what a member does beside taking events: it goes over to another generation
-// for its readers also while no events come, and rebuilds when it is asked to.
+// for its readers also while no events come, looks for events that the broker has lost, and rebuilds
+// when it is asked to.
 func (c *Consumer[T]) attend(ctx context.Context) {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
+	audit := time.NewTicker(30 * time.Second)
+	defer audit.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-c.rebuilds:
 			c.doRebuild(ctx)
+		case <-audit.C:
+			c.watchRetention(ctx)
 		case <-look.C:
 			if _, err := c.replica.follow(ctx); err != nil {
 				c.log.Debug("present generation unknown", "kind", c.replica.kind.Name, "error", err)

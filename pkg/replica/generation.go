@@ -16,11 +16,12 @@ type generation struct {
 	records store.Collection
 }
 
-// mark is what a service remembers of a kind: which generation is the present one, and whether it has the
-// whole history, or is being sent it by the group.
+// mark is what a service remembers of a kind: which generation is the present one, whether it has the
+// whole history, or is being sent it by the group, and what of it is lost.
 type mark struct {
 	Generation int  `json:"generation"` // from 1
 	Replayed   bool `json:"replayed"`
+	Loss       Loss `json:"loss"`
 }
 
 func (r *Replica[T]) markID() string { return "replayed-" + r.kind.Name }
@@ -55,16 +56,11 @@ func (r *Replica[T]) writeMark(ctx context.Context, m mark, revision int64) erro
 
 // setReplayed notes that the present generation is complete. Another member may have noted it already.
 func (r *Replica[T]) setReplayed(ctx context.Context) error {
-	for {
-		m, revision, err := r.readMark(ctx)
-		if err != nil || m.Replayed {
-			return err
-		}
+	return r.changeMark(ctx, func(m *mark) bool {
+		known := m.Replayed
 		m.Replayed = true
-		if err := r.writeMark(ctx, m, revision); !errors.Is(err, store.ErrConflict) {
-			return err
-		}
-	}
+		return !known
+	})
 }
 
 // open opens a generation's collection.

@@ -73,7 +73,8 @@ func (c *Consumer[T]) rebuildNext(ctx context.Context) (number int, err error) {
 	if err := c.fill(ctx, next); err != nil {
 		return number, err
 	}
-	if err := c.replica.writeMark(ctx, mark{Generation: number}, revision); err != nil {
+	m.Generation, m.Replayed = number, false
+	if err := c.replica.writeMark(ctx, m, revision); err != nil {
 		if errors.Is(err, store.ErrConflict) {
 			err = fmt.Errorf("another member has rebuilt at the same time: %w", err)
 		}
