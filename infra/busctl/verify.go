@@ -52,18 +52,22 @@ func (v *verify) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	if err := v.show(term, checked, differences); err != nil || len(differences) == 0 {
+	if err := v.show(term, checked, differences); err != nil {
 		return err
 	}
 	if !v.Resync {
-		return errDiffers
+		if len(differences) > 0 {
+			return errDiffers
+		}
+		return nil
 	}
 	for _, d := range differences {
 		if err := places.resync(ctx, term, d); err != nil {
 			return err
 		}
 	}
-	return nil
+	_, err = v.Service.ask(ctx, http.MethodPost, "/replicas/"+v.Kind+"/mended", nil)
+	return err
 }
 
 func (v *verify) show(term terminal, checked int, differences []difference) error {

@@ -41,6 +41,9 @@ type Replica interface {
 	List(ctx context.Context, after event.ID, limit int) ([]replica.Item, event.ID, error)
 	Item(ctx context.Context, id event.ID) (replica.Item, error)
 	Resync(ctx context.Context, data []byte) (bool, error)
+	Loss(ctx context.Context) (replica.Loss, error)
+	LossMended(ctx context.Context) error
+	Verdicts() map[replica.Verdict]uint64
 }
 
 // Rebuilder makes the replicas of a kind anew: a *replica.Consumer of any state.
@@ -74,6 +77,7 @@ type Desk struct {
 //	GET    /replicas/{kind}          a page of replicas, as replica.Item
 //	GET    /replicas/{kind}/{id}     one of them
 //	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind
+//	POST   /replicas/{kind}/mended   forget a loss: the replicas are equal to their source again
 //	POST   /replicas/{kind}/rebuild  start to make all of them anew from the broker's history
 //	GET    /replicas/{kind}/rebuild  how that goes, as replica.Rebuild
 func (d *Desk) Routes(r chi.Router) {
@@ -86,6 +90,7 @@ func (d *Desk) Routes(r chi.Router) {
 	r.Get("/replicas/{kind}", handle(d.replicas))
 	r.Get("/replicas/{kind}/{id}", handle(d.replica))
 	r.Post("/replicas/{kind}/resync", handle(d.resync))
+	r.Post("/replicas/{kind}/mended", handle(d.mended))
 	r.Post("/replicas/{kind}/rebuild", handle(d.startRebuild))
 	r.Get("/replicas/{kind}/rebuild", handle(d.rebuild))
 }

@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
@@ -34,6 +35,8 @@ type station struct {
 	t       *testing.T
 	handler http.Handler
 	bus     bus.Publisher
+	conn    *stan.Conn
+	desk    *oncall.Desk
 	broken  atomic.Bool // reactions fail
 }
 
@@ -42,7 +45,7 @@ func start(t *testing.T) *station {
 	s := &station{t: t}
 	server := stantest.Start(t)
 	conn := stantest.Connect(t, server, "station")
-	s.bus = conn
+	s.bus, s.conn = conn, conn
 	kind := replica.Kind[seen]{
 		Name:     "ticket",
 		Subjects: []event.Subject{event.SubjectTicketCreated, event.SubjectTicketUpdated},
@@ -72,9 +75,9 @@ func start(t *testing.T) *station {
 			t.Error(err)
 		}
 	})
-	desk := &oncall.Desk{Parking: r.Parking(), Kinds: []oncall.Kind{{Replica: r, Rebuilder: consumer}}, Log: log, Now: time.Now}
+	s.desk = &oncall.Desk{Parking: r.Parking(), Kinds: []oncall.Kind{{Replica: r, Rebuilder: consumer}}, Log: log, Now: time.Now}
 	admin := httpapi.Admin()
-	desk.Routes(admin)
+	s.desk.Routes(admin)
 	s.handler = admin
 	return s
 }

@@ -91,6 +91,18 @@ func (d *Desk) resync(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, Resynced{Changed: changed})
 }
 
+func (d *Desk) mended(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	if err := kind.LossMended(r.Context()); err != nil {
+		return err
+	}
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 func (d *Desk) startRebuild(w http.ResponseWriter, r *http.Request) error {
 	kind, err := d.kind(r)
 	if err != nil {

@@ -45,6 +45,10 @@ func (r *Replica[T]) handle(ctx context.Context, batch []*delivery[T]) error {
 		if err != nil {
 			d.verdict, d.released, d.outcome = Failed, nil, err
 		}
+		r.verdicts.add(d.verdict)
+		for range d.released {
+			r.verdicts.add(Apply)
+		}
 		r.logVerdict(ctx, d)
 		d.settle(d.outcome)
 	}

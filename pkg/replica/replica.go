@@ -83,6 +83,8 @@ type Replica[T any] struct {
 	parking *Parking
 	config  Config
 	log     *slog.Logger
+	// verdicts counts what was decided.
+	verdicts verdictCounts
 	// building: it fills a generation that is not the present one.
 	building bool
 }

@@ -1,6 +1,10 @@
 package replica
 
-import "ticketing/pkg/event"
+import (
+	"sync/atomic"
+
+	"ticketing/pkg/event"
+)
 
 // Verdict is what is to be done with one event (DESIGN.md, "The way of an event").
 type Verdict int
@@ -53,4 +57,18 @@ func Decide(stored, version event.Version, sameContent func() bool) Verdict {
 	default:
 		return Stale
 	}
+}
+
+// verdictCounts counts verdicts since the start. The zero value is ready; it may be used concurrently.
+type verdictCounts [Failed + 1]atomic.Uint64
+
+func (c *verdictCounts) add(v Verdict) { c[v].Add(1) }
+
+// Verdicts returns how often each verdict was given since the start. It may be called concurrently.
+func (r *Replica[T]) Verdicts() map[Verdict]uint64 {
+	counts := map[Verdict]uint64{}
+	for v := Apply; v <= Failed; v++ {
+		counts[v] = r.verdicts[v].Load()
+	}
+	return counts
 }

@@ -115,11 +115,15 @@ func (s *Service) Checks() []httpapi.Check {
 		{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.deps.Bus.Health().Err() }},
 		{Name: "tickets", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.consumer.Ready() }},
 		{Name: "gaps", Effect: httpapi.Degraded, Check: s.desk.CheckGaps},
+		{Name: "retention", Effect: httpapi.Degraded, Check: s.tickets.CheckLoss},
 	}
 }
 
-// AdminRoutes are what the person on call asks; see oncall.Desk.
-func (s *Service) AdminRoutes(admin chi.Router) { s.desk.Routes(admin) }
+// AdminRoutes adds /metrics and what the person on call asks; see oncall.Desk.
+func (s *Service) AdminRoutes(admin chi.Router) {
+	s.desk.Routes(admin)
+	admin.Handle("/metrics", oncall.Metrics{Bus: s.deps.Bus, Group: Group, Relay: s.relay.Status, Desk: s.desk}.Handler())
+}
 
 // Ticket returns a ticket as this service has seen it and the version that is. store.ErrNotFound where
 // it has not.

@@ -12,9 +12,12 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/go-chi/chi/v5"
+
 	"ticketing/pkg/bus"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
+	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/store"
 )
@@ -23,6 +26,7 @@ import (
 type Bus interface {
 	bus.Publisher
 	bus.HealthReporter
+	bus.Inspector
 }
 
 // Deps is what the service needs. All fields are required but Relay.
@@ -67,6 +71,11 @@ func (s *Service) Checks() []httpapi.Check {
 		{Name: "store", Check: s.deps.Store.Ping},
 		{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.deps.Bus.Health().Err() }},
 	}
+}
+
+// AdminRoutes adds /metrics.
+func (s *Service) AdminRoutes(admin chi.Router) {
+	admin.Handle("/metrics", oncall.Metrics{Bus: s.deps.Bus, Relay: s.relay.Status}.Handler())
 }
 
 // Handler serves the routes under /api/tickets.
