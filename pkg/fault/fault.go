@@ -35,6 +35,8 @@ const (
 	TooLarge
 	// Unsupported: the request's media type or encoding is not accepted.
 	Unsupported
+	// Reused: the request bears the key of an earlier one (Idempotency-Key) and asks for something else.
+	Reused
 	// TooMany: the client asks too often.
 	TooMany
 	// Unavailable: the service cannot answer now; the same request may succeed later.
@@ -60,6 +62,8 @@ func (k Kind) String() string {
 		return "too large"
 	case Unsupported:
 		return "unsupported"
+	case Reused:
+		return "reused"
 	case TooMany:
 		return "too many"
 	case Unavailable:

@@ -63,6 +63,7 @@ func TestEveryErrorHasItsStatus(t *testing.T) {
 		{fault.New(fault.Stale, "x"), 412, "DEBUG"},
 		{fault.New(fault.TooLarge, "x"), 413, "DEBUG"},
 		{fault.New(fault.Unsupported, "x"), 415, "DEBUG"},
+		{fault.New(fault.Reused, "x"), 422, "DEBUG"},
 		{fault.New(fault.TooMany, "x"), 429, "DEBUG"},
 		{fault.New(fault.Unavailable, "x"), 503, "WARN"},
 		{store.ErrNotFound, 404, "DEBUG"},

@@ -13,6 +13,8 @@ package identity
 
 import (
 	"bytes"
+	"crypto/hmac"
+	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
 	"errors"
@@ -79,6 +81,14 @@ func NewSessions(key []byte, ttl time.Duration, now func() time.Time) (*Sessions
 	return &Sessions{key: bytes.Clone(key), ttl: ttl, now: now, parser: parser}, nil
 }
 
+// Subkey returns 32 bytes for another purpose that needs a secret which all services share. It tells nothing of
+// the key nor of other purposes' subkeys, and changes with the key.
+func (s *Sessions) Subkey(purpose string) []byte {
+	mac := hmac.New(sha256.New, s.key)
+	mac.Write([]byte("subkey/" + purpose)) // no token: those begin with the base64 of a brace
+	return mac.Sum(nil)
+}
+
 // claims are what the token says. The order is that of the Node version.
 type claims struct {
 	ID    event.ID `json:"id"`
@@ -118,6 +128,7 @@ func (s *Sessions) Clear(w http.ResponseWriter, r *http.Request) {
 	http.SetCookie(w, cookie)
 }
 
+// newCookie believes anybody's X-Forwarded-Proto: who lies about it makes a cookie of their own stricter.
 func newCookie(r *http.Request, value string) *http.Cookie {
 	return &http.Cookie{
 		Name:     CookieName,

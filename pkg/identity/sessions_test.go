@@ -249,3 +249,26 @@ func FuzzRead(f *testing.F) {
 		}
 	})
 }
+
+func TestSubkeysDifferByPurposeAndKey(t *testing.T) {
+	subkey := func(key, purpose string) string {
+		t.Helper()
+		sessions, err := identity.NewSessions([]byte(key), ttl, time.Now)
+		if err != nil {
+			t.Fatal(err)
+		}
+		derived := string(sessions.Subkey(purpose))
+		if len(derived) != 32 {
+			t.Fatalf("Subkey has %d bytes, want 32", len(derived))
+		}
+		return derived
+	}
+	one, other := strings.Repeat("k", 32), strings.Repeat("l", 32)
+	if first, again := subkey(one, "a"), subkey(one, "a"); first != again {
+		t.Error("one purpose has two subkeys")
+	}
+	seen := map[string]bool{one: true, subkey(one, "a"): true, subkey(one, "b"): true, subkey(other, "a"): true}
+	if len(seen) != 4 {
+		t.Error("two of the key, two purposes and another key are alike")
+	}
+}

@@ -8,6 +8,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/fault"
 	"ticketing/pkg/httpapi"
+	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/store"
@@ -15,53 +16,94 @@ import (
 
 // view is an order as clients see it.
 type view struct {
-	ID      event.ID      `json:"id"`
-	Version event.Version `json:"version"`
-	Order
+	ID        event.ID      `json:"id"`
+	Version   event.Version `json:"version"`
+	UserID    event.ID      `json:"userId"`
+	Status    Status        `json:"status"`
+	ExpiresAt event.Time    `json:"expiresAt"`
+	Ticket    Reserved      `json:"ticket"`
 }
 
 func viewOf(order outbox.Entity[Order]) view {
-	return view{ID: order.ID, Version: order.Version, Order: order.State}
+	o := order.State
+	return view{ID: order.ID, Version: order.Version, UserID: o.UserID, Status: o.Status, ExpiresAt: o.ExpiresAt, Ticket: o.Ticket}
 }
 
 func (s *Service) routes() http.Handler {
 	r := httpapi.NewRouter(s.deps.Log)
 	r.Use(s.deps.Sessions.Authenticate, identity.Require)
 	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.deps.Log, h) }
-	r.Post("/api/orders", handle(s.create))
+	r.Post("/api/orders", handle(s.create(idempotency.NewKeys(s.deps.Sessions))))
 	r.Get("/api/orders", handle(s.list))
 	r.Get("/api/orders/{id}", handle(s.show))
 	r.Delete("/api/orders/{id}", handle(s.cancel))
 	return r
 }
 
+// wish is what a buyer asks for.
+type wish struct {
+	TicketID event.ID `json:"ticketId"`
+}
+
 // create answers 201 when the order and its event are durable. Of several orders for one ticket the
-// store lets one through.
-func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
-	user, _ := identity.FromContext(r.Context())
-	wish, err := httpapi.Decode[struct {
-		TicketID event.ID `json:"ticketId"`
-	}](r)
+// store lets one through. A repeat under the same Idempotency-Key gets the same answer, also where the
+// order has been cancelled since: it makes no second order.
+func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		user, _ := identity.FromContext(r.Context())
+		wanted, err := httpapi.Decode[wish](r)
+		if err != nil {
+			return err
+		}
+		if wanted.TicketID == "" {
+			return fault.InvalidField("ticketId", "must be given")
+		}
+		claim, err := keys.Claim(r, user.ID, wanted, s.deps.Now())
+		if err != nil {
+			return err
+		}
+		order, err := s.order(r.Context(), claim, user.ID, wanted.TicketID)
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Location", "/api/orders/"+string(order.ID))
+		return write(w, http.StatusCreated, order)
+	}
+}
+
+// order makes the order of a claim, or returns it as it was made. A repeat finds the ticket held, by
+// this very order, or the id taken, so what refuses it is looked into before it is believed. An order that the
+// store may not have is not looked for: the client tries again.
+func (s *Service) order(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
+	order, refusal := s.reserve(ctx, claim, buyer, ticketID)
+	if refusal == nil || !claim.Repeatable() || errors.Is(refusal, store.ErrUnavailable) {
+		return order, refusal
+	}
+	made, err := s.orders.Get(ctx, claim.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return order, refusal
+	}
 	if err != nil {
-		return err
+		return order, err
 	}
-	if wish.TicketID == "" {
-		return fault.InvalidField("ticketId", "must be given")
+	if err := claim.Check(made.State.RequestHash); err != nil {
+		return order, err
 	}
-	ticket, err := s.reservable(r.Context(), wish.TicketID)
+	return outbox.Entity[Order]{ID: made.ID, Version: 0, State: made.State.AsCreated()}, nil
+}
+
+func (s *Service) reserve(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
+	ticket, err := s.reservable(ctx, ticketID)
 	if err != nil {
-		return err
+		return outbox.Entity[Order]{}, err
 	}
-	now := s.deps.Now()
-	order, err := s.orders.Create(r.Context(), event.NewID(now), Reserve(user.ID, ticket, now, s.deps.Window))
+	reserved := Reserve(buyer, ticket, s.deps.Now(), s.deps.Window)
+	reserved.RequestHash = claim.RequestHash
+	order, err := s.orders.Create(ctx, claim.ID, reserved)
 	if errors.Is(err, store.ErrKeyTaken) {
-		return alreadyReserved()
+		return order, alreadyReserved()
 	}
-	if err != nil {
-		return err
-	}
-	w.Header().Set("Location", "/api/orders/"+string(order.ID))
-	return write(w, http.StatusCreated, order)
+	return order, err
 }
 
 func alreadyReserved() error {

@@ -22,10 +22,11 @@ type Request struct {
 	Line string
 	// Session is the value of the session cookie; empty for somebody who is not signed in.
 	Session string
-	// IfMatch and Media, the content type, are left out where they are empty.
-	IfMatch string
-	Media   string
-	Body    string
+	// IfMatch, Media, the content type, and IdempotencyKey are left out where they are empty.
+	IfMatch        string
+	Media          string
+	IdempotencyKey string
+	Body           string
 }
 
 // Answer is what came back.
@@ -63,6 +64,7 @@ func (r Request) text() string {
 	fmt.Fprintf(&text, "%s HTTP/1.1\r\nHost: local\r\nConnection: close\r\nContent-Length: %d\r\n", r.Line, len(r.Body))
 	for _, header := range []struct{ name, value string }{
 		{"Content-Type", r.Media}, {"If-Match", r.IfMatch}, {"Cookie", cookie(r.Session)},
+		{"Idempotency-Key", r.IdempotencyKey},
 	} {
 		if header.value != "" {
 			text.WriteString(header.name + ": " + header.value + "\r\n")
@@ -118,6 +120,19 @@ func (a Answer) CheckProblem(t testing.TB, status int, field string) {
 	for _, name := range []string{"ETag", "Link", "Location", "Set-Cookie"} {
 		if value := a.Header.Get(name); value != "" {
 			t.Errorf("%s = %s", name, value)
+		}
+	}
+}
+
+// CheckSame finds that an answer is the first one again, with all that is the client's to use.
+func CheckSame(t testing.TB, first, again Answer) {
+	t.Helper()
+	if again.Status != first.Status || again.Body != first.Body {
+		t.Fatalf("the repeat = %d %s, the first = %d %s", again.Status, again.Body, first.Status, first.Body)
+	}
+	for _, name := range []string{"ETag", "Location", "Content-Type"} {
+		if got, want := again.Header.Get(name), first.Header.Get(name); got != want || want == "" {
+			t.Errorf("%s = %q, in the first answer %q", name, got, want)
 		}
 	}
 }

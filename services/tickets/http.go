@@ -1,6 +1,8 @@
 package tickets
 
 import (
+	"context"
+	"errors"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
@@ -8,6 +10,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/fault"
 	"ticketing/pkg/httpapi"
+	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/store"
@@ -35,29 +38,53 @@ func (s *Service) routes() http.Handler {
 	r.Get("/api/tickets/{id}", handle(s.show))
 	r.Group(func(r chi.Router) {
 		r.Use(s.deps.Sessions.Authenticate, identity.Require)
-		r.Post("/api/tickets", handle(s.create))
+		r.Post("/api/tickets", handle(s.create(idempotency.NewKeys(s.deps.Sessions))))
 		r.Put("/api/tickets/{id}", handle(s.update))
 	})
 	return r
 }
 
-// create answers 201 when the ticket and its event are durable.
-func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
-	user, _ := identity.FromContext(r.Context())
-	draft, err := httpapi.Decode[Draft](r)
-	if err != nil {
-		return err
+// create answers 201 when the ticket and its event are durable. A repeat under the same Idempotency-Key gets the
+// same answer, also where the ticket has been changed since.
+func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		user, _ := identity.FromContext(r.Context())
+		draft, err := httpapi.Decode[Draft](r)
+		if err != nil {
+			return err
+		}
+		offered, err := Offer(user.ID, draft)
+		if err != nil {
+			return err
+		}
+		claim, err := keys.Claim(r, user.ID, draft, s.deps.Now())
+		if err != nil {
+			return err
+		}
+		offered.RequestHash = claim.RequestHash
+		ticket, err := s.tickets.Create(r.Context(), claim.ID, offered)
+		if errors.Is(err, store.ErrConflict) && claim.Repeatable() {
+			ticket, err = s.asCreated(r.Context(), claim, offered)
+		}
+		if err != nil {
+			return err
+		}
+		w.Header().Set("Location", "/api/tickets/"+string(ticket.ID))
+		return write(w, http.StatusCreated, ticket)
 	}
-	offered, err := Offer(user.ID, draft)
+}
+
+// asCreated returns the ticket of a claim as it was when it was created, which the request that is repeated
+// says in full.
+func (s *Service) asCreated(ctx context.Context, claim idempotency.Claim, offered Ticket) (outbox.Entity[Ticket], error) {
+	ticket, err := s.tickets.Get(ctx, claim.ID)
 	if err != nil {
-		return err
+		return ticket, err
 	}
-	ticket, err := s.tickets.Create(r.Context(), event.NewID(s.deps.Now()), offered)
-	if err != nil {
-		return err
+	if err := claim.Check(ticket.State.RequestHash); err != nil {
+		return ticket, err
 	}
-	w.Header().Set("Location", "/api/tickets/"+string(ticket.ID))
-	return write(w, http.StatusCreated, ticket)
+	return outbox.Entity[Ticket]{ID: claim.ID, Version: 0, State: offered}, nil
 }
 
 func (s *Service) update(w http.ResponseWriter, r *http.Request) error {

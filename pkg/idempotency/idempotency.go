@@ -1,0 +1,120 @@
+// Package idempotency lets a client repeat a create whose answer was lost, and get the first answer.
+//
+//	POST, Idempotency-Key: k ─> Claim{ID, RequestHash} ─> the one write that makes the entity of this id
+//	      id = HMAC(user, route, k)                          ├─ it is new: its event, 201
+//	      hash = of what is asked for, kept in it            └─ it is there: Claim.Check ─> the same 201, or 422
+//
+// There is no table of keys: the id is the key. So one conditional write decides among any number of repeats
+// at any number of replicas, a crash leaves either everything or nothing, and a key holds for as long as its
+// entity exists. Nobody can aim at another's entity, as the user is part of what the id is made of, under a
+// secret.
+//
+// The secret is a subkey of the sessions' key, so that services share no further one. When that key is
+// replaced everybody has to sign in again; a create that is repeated across that moment is made twice.
+package idempotency
+
+import (
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"encoding/hex"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+)
+
+// Header is the name of the header that makes a create repeatable.
+const Header = "Idempotency-Key"
+
+// MaxKey is the longest key, in bytes.
+const MaxKey = 255
+
+// Keys makes claims under one secret. It may be used concurrently.
+type Keys struct{ secret []byte }
+
+// subkeys is what Keys takes its secret from: identity.Sessions.
+type subkeys interface {
+	Subkey(purpose string) []byte
+}
+
+// NewKeys returns Keys under a secret of its own, the same at every replica.
+func NewKeys(from subkeys) *Keys { return &Keys{secret: from.Subkey("idempotency")} }
+
+// Claim is what a request to create something lays claim to.
+type Claim struct {
+	// ID is that of the new entity: the same for every repeat of the request, or a new one where the
+	// request has no key.
+	ID event.ID
+	// RequestHash tells one request from another. Keep it in the entity; empty where there is no key.
+	RequestHash string
+}
+
+// Claim returns what r, by which user asks for request, lays claim to at now. Requests that differ only in how
+// their JSON is written are the same. Ids that come from a key do not sort by time. A key that is none
+// is an Invalid fault.
+func (k *Keys) Claim(r *http.Request, user event.ID, request any, now time.Time) (Claim, error) {
+	key, given, err := parseKey(r.Header.Values(Header))
+	if err != nil {
+		return Claim{}, err
+	}
+	if !given {
+		return Claim{ID: event.NewID(now)}, nil
+	}
+	content, err := json.Marshal(request)
+	if err != nil {
+		return Claim{}, fmt.Errorf("encode the request: %w", err)
+	}
+	hash := sha256.Sum256(content)
+	return Claim{
+		ID:          k.id(string(user), r.Method+" "+r.URL.Path, key),
+		RequestHash: hex.EncodeToString(hash[:16]),
+	}, nil
+}
+
+// Repeatable tells whether the entity may be there already, made by an earlier request.
+func (c Claim) Repeatable() bool { return c.RequestHash != "" }
+
+// Check compares the claim with the hash that is kept in the entity of its id. It is a Reused fault where the
+// key made that entity for another request.
+func (c Claim) Check(kept string) error {
+	if c.RequestHash != kept {
+		return fault.New(fault.Reused, "this Idempotency-Key was used for another request")
+	}
+	return nil
+}
+
+// id makes an id of parts. Each goes in behind its length, so that no two lists of parts look alike.
+func (k *Keys) id(parts ...string) event.ID {
+	mac := hmac.New(sha256.New, k.secret)
+	for _, part := range parts {
+		mac.Write(binary.AppendUvarint(nil, uint64(len(part))))
+		mac.Write([]byte(part))
+	}
+	return event.ID(hex.EncodeToString(mac.Sum(nil)[:12]))
+}
+
+// parseKey reads the lines of the header: none, or one with 1 to MaxKey printable ASCII characters, taken as they
+// are, quotes and all.
+func parseKey(lines []string) (key string, given bool, err error) {
+	if len(lines) == 0 {
+		return "", false, nil
+	}
+	key = lines[0]
+	if len(lines) > 1 || key == "" || len(key) > MaxKey || !isPrintable(key) {
+		return "", false, fault.New(fault.Invalid, fmt.Sprintf("%s must be 1 to %d printable ASCII characters", Header, MaxKey))
+	}
+	return key, true, nil
+}
+
+func isPrintable(s string) bool {
+	for i := range len(s) {
+		if s[i] < ' ' || s[i] > '~' {
+			return false
+		}
+	}
+	return true
+}

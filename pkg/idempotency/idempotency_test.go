@@ -1,0 +1,136 @@
+package idempotency_test
+
+import (
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
+	"ticketing/pkg/idempotency"
+)
+
+// secret stands for the sessions.
+type secret string
+
+func (s secret) Subkey(purpose string) []byte { return []byte(string(s) + "/" + purpose) }
+
+type draft struct {
+	Title string `json:"title"`
+}
+
+const (
+	ann = event.ID("65a0000000000000000000aa")
+	bob = event.ID("65a0000000000000000000bb")
+)
+
+func now() time.Time { return time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC) }
+
+func claim(t testing.TB, keys *idempotency.Keys, path string, user event.ID, request draft, lines ...string) idempotency.Claim {
+	t.Helper()
+	r := httptest.NewRequest(http.MethodPost, path, nil)
+	r.Header[idempotency.Header] = lines
+	c, err := keys.Claim(r, user, request, now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := event.ParseID(string(c.ID)); err != nil {
+		t.Fatalf("id %q: %v", c.ID, err)
+	}
+	return c
+}
+
+func TestARepeatClaimsTheSame(t *testing.T) {
+	keys := idempotency.NewKeys(secret("one"))
+	first := claim(t, keys, "/api/tickets", ann, draft{"concert"}, "k")
+	if again := claim(t, idempotency.NewKeys(secret("one")), "/api/tickets", ann, draft{"concert"}, "k"); again != first {
+		t.Errorf("a repeat at another replica claims %+v, the first %+v", again, first)
+	}
+	if !first.Repeatable() {
+		t.Error("a claim with a key is not repeatable")
+	}
+	if err := first.Check(first.RequestHash); err != nil {
+		t.Errorf("Check of a repeat = %v", err)
+	}
+}
+
+func TestAnotherBodyIsReused(t *testing.T) {
+	keys := idempotency.NewKeys(secret("one"))
+	first := claim(t, keys, "/api/tickets", ann, draft{"concert"}, "k")
+	other := claim(t, keys, "/api/tickets", ann, draft{"opera"}, "k")
+	if other.ID != first.ID {
+		t.Error("another body claims another id")
+	}
+	for _, kept := range []string{first.RequestHash, ""} {
+		if err := other.Check(kept); fault.KindOf(err) != fault.Reused {
+			t.Errorf("Check(%q) = %v, want Reused", kept, err)
+		}
+	}
+}
+
+func TestEverythingElseMakesAnotherID(t *testing.T) {
+	one := idempotency.NewKeys(secret("one"))
+	claims := map[string]idempotency.Claim{
+		"first":           claim(t, one, "/api/tickets", ann, draft{"concert"}, "k"),
+		"another key":     claim(t, one, "/api/tickets", ann, draft{"concert"}, "K"),
+		"a quoted key":    claim(t, one, "/api/tickets", ann, draft{"concert"}, `"k"`),
+		"another route":   claim(t, one, "/api/orders", ann, draft{"concert"}, "k"),
+		"another user":    claim(t, one, "/api/tickets", bob, draft{"concert"}, "k"),
+		"another secret":  claim(t, idempotency.NewKeys(secret("two")), "/api/tickets", ann, draft{"concert"}, "k"),
+		"no key":          claim(t, one, "/api/tickets", ann, draft{"concert"}),
+		"no key, again":   claim(t, one, "/api/tickets", ann, draft{"concert"}),
+		"moved boundary":  claim(t, one, "/api/ticket", ann, draft{"concert"}, "sk"),
+		"moved boundary ": claim(t, one, "/api/tickets", ann+"a", draft{"concert"}, "k"),
+	}
+	seen := map[event.ID]string{}
+	for name, c := range claims {
+		if other, taken := seen[c.ID]; taken {
+			t.Errorf("%q and %q claim one id", name, other)
+		}
+		seen[c.ID] = name
+	}
+	if claims["no key"].Repeatable() {
+		t.Error("a claim without a key is repeatable")
+	}
+}
+
+func TestKeysThatAreNone(t *testing.T) {
+	keys := idempotency.NewKeys(secret("one"))
+	for _, lines := range [][]string{{""}, {"a", "b"}, {strings.Repeat("k", 256)}, {"k\x00"}, {"k\t"}, {"käse"}, {"\xff"}} {
+		r := httptest.NewRequest(http.MethodPost, "/api/tickets", nil)
+		r.Header[idempotency.Header] = lines
+		if _, err := keys.Claim(r, ann, draft{}, now()); fault.KindOf(err) != fault.Invalid {
+			t.Errorf("%q = %v, want Invalid", lines, err)
+		}
+	}
+	claim(t, keys, "/api/tickets", ann, draft{}, strings.Repeat("k", 255))
+}
+
+// FuzzClaim: a key is refused as the client's fault, or is a claim that its repeat makes too and another
+// user's does not.
+func FuzzClaim(f *testing.F) {
+	for _, key := range []string{"", "k", `"k"`, "5e3e3d64-1ca7-4a6e-8a1d-7b3f8d6b5a10", " ", "\x7f", strings.Repeat("k", 256)} {
+		f.Add(key, "concert")
+	}
+	keys := idempotency.NewKeys(secret("one"))
+	f.Fuzz(func(t *testing.T, key, title string) {
+		r := httptest.NewRequest(http.MethodPost, "/api/tickets", nil)
+		r.Header[idempotency.Header] = []string{key}
+		first, err := keys.Claim(r, ann, draft{title}, now())
+		if err != nil {
+			if fault.KindOf(err) != fault.Invalid {
+				t.Fatalf("%q: %v", key, err)
+			}
+			return
+		}
+		again, err := keys.Claim(r, ann, draft{title}, now().Add(time.Hour))
+		if err != nil || again != first || first.Check(again.RequestHash) != nil || !first.Repeatable() {
+			t.Fatalf("%q claims %+v, then %+v, %v", key, first, again, err)
+		}
+		if other, err := keys.Claim(r, bob, draft{title}, now()); err != nil || other.ID == first.ID {
+			t.Fatalf("%q of another user claims %+v, %v", key, other, err)
+		}
+	})
+}

@@ -1,0 +1,109 @@
+package orders_test
+
+import (
+	"strings"
+	"testing"
+
+	"golang.org/x/sync/errgroup"
+
+	"ticketing/pkg/event"
+	"ticketing/services/servicetest"
+)
+
+// repeatable asks for an order under an Idempotency-Key.
+func repeatable(session, key string, ticket event.ID) servicetest.Request {
+	r := wish(session, ticket)
+	r.IdempotencyKey = key
+	return r
+}
+
+func TestARepeatedOrderGetsTheFirstAnswer(t *testing.T) {
+	s := start(t)
+	session := servicetest.SignIn(t, ann)
+	sold := s.seeNew(t)
+	// Given an order that was made under a key
+	first := s.Expect(t, repeatable(session, "k", sold.ID), 201)
+	mine := servicetest.Decode[order](t, first)
+	again := func() { t.Helper(); servicetest.CheckSame(t, first, s.MustSend(t, repeatable(session, "k", sold.ID))) }
+	// then a repeat gets the same answer, though the ticket is reserved, by this very order,
+	again()
+	s.MustSend(t, wish(session, sold.ID)).CheckProblem(t, 409, "ticketId")
+	// also when the tickets service says so, or has changed the ticket,
+	sold.Version, sold.OrderID, sold.Price = 1, mine.ID, 9900
+	s.see(t, sold)
+	again()
+	// when the order has been cancelled: it reserves nothing again,
+	s.Expect(t, cancel(session, mine.ID), 204)
+	again()
+	// and when somebody else has the ticket.
+	s.place(t, bob, sold.ID)
+	again()
+
+	if now := servicetest.Decode[order](t, s.Expect(t, show(session, mine.ID), 200)); now.Status != "cancelled" {
+		t.Errorf("the order is %+v, want it cancelled", now)
+	}
+	records := s.records(t)
+	if len(records) != 2 || strings.Contains(first.Body, "requestHash") {
+		t.Errorf("%d orders, want ann's and bob's; the answer was %s", len(records), first.Body)
+	}
+	s.Stop()
+	for subject, want := range map[event.Subject]int{event.SubjectOrderCreated: 2, event.SubjectOrderCancelled: 1} {
+		events := servicetest.Published(t, s.bus, subject, want)
+		if len(events) != want || strings.Contains(strings.Join(events, ""), "requestHash") {
+			t.Errorf("%s: %q, want %d, without the hash", subject, events, want)
+		}
+	}
+}
+
+func TestAKeyIsForOneOrderOfOneBuyer(t *testing.T) {
+	s := start(t)
+	session := servicetest.SignIn(t, ann)
+	one, other, taken := s.seeNew(t), s.seeNew(t), s.seeNew(t)
+	s.place(t, bob, taken.ID)
+	first := servicetest.Decode[order](t, s.Expect(t, repeatable(session, "k", one.ID), 201))
+
+	s.MustSend(t, repeatable(session, "k", other.ID)).CheckProblem(t, 422, "")
+	s.MustSend(t, repeatable(session, "k", taken.ID)).CheckProblem(t, 422, "")
+	s.MustSend(t, repeatable(session, "k", unknown)).CheckProblem(t, 422, "")
+	s.MustSend(t, repeatable(servicetest.SignIn(t, bob), "k", one.ID)).CheckProblem(t, 409, "ticketId")
+	s.MustSend(t, repeatable(session, "another", one.ID)).CheckProblem(t, 409, "ticketId")
+	// A refusal uses up no key: the same request succeeds when it can.
+	s.Expect(t, cancel(session, first.ID), 204)
+	s.Expect(t, repeatable(session, "another", one.ID), 201)
+	if records := s.records(t); len(records) != 3 {
+		t.Errorf("%d orders, want 3", len(records))
+	}
+	if lines := s.log.Complaints(); len(lines) > 0 {
+		t.Errorf("logged %q", lines)
+	}
+}
+
+func TestManyRepeatsAtOnceMakeOneOrder(t *testing.T) {
+	const repeats = 32
+	s := start(t)
+	second, _ := s.join(t, "orders-2")
+	members := []*servicetest.Server{s.Server, second}
+	request := repeatable(servicetest.SignIn(t, ann), "k", s.seeNew(t).ID)
+	var answers [repeats]servicetest.Answer
+	var sending errgroup.Group
+	for i := range repeats {
+		sending.Go(func() (err error) {
+			answers[i], err = members[i%2].Send(request)
+			return err
+		})
+	}
+	if err := sending.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	for _, answer := range answers {
+		if answer.Status != 201 {
+			t.Fatalf("answered %d %s", answer.Status, answer.Body)
+		}
+		servicetest.CheckSame(t, answers[0], answer)
+	}
+	s.Stop()
+	second.Stop()
+	if events := servicetest.Published(t, s.bus, event.SubjectOrderCreated, 1); len(events) != 1 || len(s.records(t)) != 1 {
+		t.Errorf("%d events and %d orders, want one of each", len(events), len(s.records(t)))
+	}
+}
