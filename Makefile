@@ -79,6 +79,14 @@ test-node: ## the scripts of the NATS Streaming tutorial against the system; tak
 	cd infra/local/tutorial && npm install --no-package-lock --no-audit --no-fund --loglevel error
 	go test -count 1 -tags node -run TestTheTutorialsScripts ./infra/local
 
+.PHONY: secrets
+secrets: ## fill the Secrets of the cluster of the current kubeconfig with random values; takes kubectl
+	infra/k8s/secrets.sh
+
+.PHONY: e2e
+e2e: ## the end-to-end test on the cluster of the current kubeconfig; takes kubectl and skaffold
+	go test -count 1 -tags e2e -timeout 40m -v ./infra/e2e
+
 .PHONY: clean-data
 clean-data: ## forget everything that make run has stored
 	rm -rf .data
