@@ -5,9 +5,10 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
+
+	"github.com/cenkalti/backoff/v5"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
@@ -94,7 +95,9 @@ func (c *Consumer[T]) Run(ctx context.Context) error {
 		stop()
 		c.lanes.wait()
 	}()
-	pause := newBackoff(c.config.MaxBackoff)
+	pause := &backoff.ExponentialBackOff{
+		InitialInterval: 50 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: c.config.MaxBackoff,
+	}
 	said := ""
 	for {
 		started := time.Now()
@@ -104,7 +107,8 @@ func (c *Consumer[T]) Run(ctx context.Context) error {
 		}
 		c.setState(err)
 		if time.Since(started) > c.config.MaxBackoff {
-			pause, said = newBackoff(c.config.MaxBackoff), ""
+			pause.Reset()
+			said = ""
 		}
 		if reason := err.Error(); reason != said {
 			said = reason
@@ -115,10 +119,14 @@ func (c *Consumer[T]) Run(ctx context.Context) error {
 }
 
 // awaitStore waits, at least one pause, until the store can be written to or ctx ends.
-func (c *Consumer[T]) awaitStore(ctx context.Context, pause *backoff) {
+func (c *Consumer[T]) awaitStore(ctx context.Context, pause backoff.BackOff) {
 	for {
-		pause.wait(ctx)
-		if ctx.Err() != nil || c.replica.db.Ping(ctx) == nil {
+		select {
+		case <-ctx.Done():
+			return
+		case <-time.After(pause.NextBackOff()):
+		}
+		if c.replica.db.Ping(ctx) == nil {
 			return
 		}
 	}
@@ -254,20 +262,4 @@ func (c *Consumer[T]) needsReplay(ctx context.Context) (bool, error) {
 	}
 	// A new group is sent everything from the beginning, which is the replay.
 	return false, c.replica.setReplayed(ctx)
-}
-
-// backoff is a pause that grows from 50 ms with each wait, jittered.
-type backoff struct{ next, most time.Duration }
-
-func newBackoff(most time.Duration) *backoff {
-	return &backoff{next: 50 * time.Millisecond, most: most}
-}
-
-func (b *backoff) wait(ctx context.Context) {
-	pause := b.next/2 + rand.N(b.next/2+1)
-	b.next = min(2*b.next, b.most)
-	select {
-	case <-ctx.Done():
-	case <-time.After(pause):
-	}
 }

@@ -73,29 +73,33 @@ func (r *Replica[T]) open(ctx context.Context, number int) (*generation, error) 
 	return &generation{number: number, records: records}, nil
 }
 
-// follow goes over to the present generation where it has changed, and reports that it has. A member
-// calls it after each write and before it acknowledges: what it wrote to a generation that is no longer
-// the present one is then written again to the one that is. So nothing is acknowledged that only an
-// abandoned generation holds, and what was acknowledged before the change came before it, and is in
-// the history that the rebuild replays after it.
-func (r *Replica[T]) follow(ctx context.Context) (bool, error) {
+// follow goes over to the present generation where it has changed, and returns it. A member calls it after
+// each write and before it acknowledges: what it wrote to a generation that is no longer the present one
+// is then written again to the one that is. So nothing is acknowledged that only an abandoned generation
+// holds, and what was acknowledged before the change came before it, and is in the history that the
+// rebuild replays after it. The caller compares with the generation it wrote to: another lane of the
+// same member may have gone over already.
+func (r *Replica[T]) follow(ctx context.Context) (*generation, error) {
+	present := r.present.Load()
 	if r.building {
-		return false, nil
+		return present, nil
 	}
 	m, _, err := r.readMark(ctx)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	if r.present.Load().number == m.Generation {
-		return false, nil
+	if present.number == m.Generation {
+		return present, nil
 	}
 	next, err := r.open(ctx, m.Generation)
 	if err != nil {
-		return false, err
+		return nil, err
 	}
-	r.present.Store(next)
+	if !r.present.CompareAndSwap(present, next) {
+		return r.follow(ctx) // another lane was first
+	}
 	r.log.Info("replicas of another generation", "kind", r.kind.Name, "generation", m.Generation)
-	return true, nil
+	return next, nil
 }
 
 // records is the present generation's.

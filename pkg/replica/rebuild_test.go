@@ -115,12 +115,73 @@ func TestAMemberBehindAGenerationWritesToTheNewOne(t *testing.T) {
 	if err := post.settled[2]; err != nil {
 		t.Errorf("settled with %v", err)
 	}
-	if moved, err := quick.follow(t.Context()); err != nil || !moved {
-		t.Fatalf("moved %v, %v", moved, err)
+	if present, err := quick.follow(t.Context()); err != nil || present.number != 2 {
+		t.Fatalf("follows %+v, %v", present, err)
 	}
 	if got, version := mustRead(t, quick, "x"); version != 1 || !slices.Equal(got.Applied, upTo(1)) {
 		t.Errorf("the new generation stands at %d, applied %v", version, got.Applied)
 	}
+}
+
+// The lanes of one member go over one after the other: what a lane has written to the old generation is
+// written again also where another lane has gone over meanwhile.
+func TestALaneBehindAnotherWritesToTheNewGeneration(t *testing.T) {
+	db := &slowDB{faultyDB: faultyDB{Database: bolttest.Open(t)}, writes: make(chan chan struct{}, 1)}
+	r := openHistories(t, historyKind(), db)
+	post := newMail(historyKind())
+	// given a lane that is in the middle of its write to the old generation
+	release := make(chan struct{})
+	db.writes <- release
+	var lane sync.WaitGroup
+	lane.Go(func() {
+		if err := r.handle(context.Background(), []*delivery[history]{post.say("x", 0)}); err != nil {
+			t.Error(err)
+		}
+	})
+	eventually(t, "the write is under way", func() bool { return len(db.writes) == 0 })
+	// when another goes over to the new one before the write is done
+	_, revision, err := r.readMark(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := r.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, revision); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	close(release)
+	lane.Wait()
+	// then what is acknowledged is in the new generation
+	if _, version := mustRead(t, r, "x"); version != 0 || post.settled[1] != nil {
+		t.Errorf("stands at %d, settled with %v", version, post.settled[1])
+	}
+}
+
+// slowDB holds a write back, after it is durable, until its turn is released.
+type slowDB struct {
+	faultyDB
+	writes chan chan struct{}
+}
+
+func (db *slowDB) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
+	c, err := db.Database.Collection(ctx, spec)
+	return &slowCollection{Collection: c, db: db}, err
+}
+
+type slowCollection struct {
+	store.Collection
+	db *slowDB
+}
+
+func (c *slowCollection) PutMany(ctx context.Context, ws []store.Write) error {
+	err := c.Collection.PutMany(ctx, ws)
+	select {
+	case release := <-c.db.writes:
+		<-release
+	default:
+	}
+	return err
 }
 
 // Cut off at whatever point, a rebuild is started again, or finished by the next start.

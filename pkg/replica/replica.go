@@ -12,9 +12,10 @@
 // service that happens; so nothing waits un-acked at the broker, where it would hold a slot of the
 // member's MaxInflight until AckWait and could starve the group (DESIGN.md, "The way of an event").
 //
-// Files: verdict.go decides, image.go applies decisions to one record in memory, batch.go stores many
-// of them, lanes.go keeps the order, parking.go sets aside what cannot be applied, consumer.go faces
-// the bus, replay.go reads history again.
+// Files: verdict.go compares versions, image.go applies a verdict to one record in memory, decide.go does
+// so for a delivery and what it releases, batch.go stores many records at once, lanes.go keeps the order,
+// parking.go sets aside what cannot be applied, consumer.go faces the bus, replay.go reads history again,
+// generation.go and rebuild.go make replicas anew, resync.go, retention.go and oncall.go are for people.
 package replica
 
 import (

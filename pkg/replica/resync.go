@@ -57,14 +57,15 @@ func (r *Replica[T]) Resync(ctx context.Context, data []byte) (changed bool, err
 		return false, err
 	}
 	for {
-		changed, err := r.tryResync(ctx, change)
+		written := r.present.Load()
+		changed, err := r.tryResync(ctx, written.records, change)
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}
 		if err != nil {
 			return false, fmt.Errorf("resync %s %s: %w", r.kind.Name, change.ID, err)
 		}
-		if moved, err := r.follow(ctx); err != nil || !moved {
+		if present, err := r.follow(ctx); err != nil || present.number == written.number {
 			return changed, err
 		}
 	}
@@ -80,8 +81,8 @@ func (r *Replica[T]) decodeAny(data []byte) (change Change[T], err error) {
 	return change, err
 }
 
-func (r *Replica[T]) tryResync(ctx context.Context, change Change[T]) (bool, error) {
-	record, err := r.records().Get(ctx, string(change.ID))
+func (r *Replica[T]) tryResync(ctx context.Context, records store.Collection, change Change[T]) (bool, error) {
+	record, err := records.Get(ctx, string(change.ID))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
@@ -104,5 +105,5 @@ func (r *Replica[T]) tryResync(ctx context.Context, change Change[T]) (bool, err
 	if err != nil {
 		return false, err
 	}
-	return true, r.records().Put(ctx, w)
+	return true, records.Put(ctx, w)
 }
