@@ -41,7 +41,7 @@ func Main(m *testing.M, main func()) {
 }
 
 // command is the program with free ports and nothing in its environment but env, which wins. It is killed
-// with ctx.
+// with ctx. A binary that counts coverage would complain on stderr where it cannot leave its counts.
 func command(ctx context.Context, t testing.TB, env []string) *exec.Cmd {
 	t.Helper()
 	self, err := os.Executable()
@@ -49,7 +49,9 @@ func command(ctx context.Context, t testing.TB, env []string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = slices.Concat([]string{asProgram + "=1", "HTTP_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=json"}, env)
+	cmd.Env = slices.Concat([]string{
+		asProgram + "=1", "GOCOVERDIR=" + t.TempDir(), "HTTP_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=json",
+	}, env)
 	return cmd
 }
 
