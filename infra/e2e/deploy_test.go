@@ -5,6 +5,7 @@ package e2e
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -46,14 +47,18 @@ func startsWithoutFlapping(t *testing.T, c *cluster) {
 	}
 	t.Log("whether the cluster enforces NetworkPolicies is not tested here; they are applied:\n" +
 		c.kubectl(t, "get", "networkpolicies", "-o", "name"))
-	eventually(t, "the ingress answers", func() error {
-		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second)
+	eventually(t, "the ingress knows the way to every service", func() error {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
 		someone, err := story.Meet(ctx, c.front, "first")
-		if err == nil {
-			someone.Leave()
+		if err != nil {
+			return err
 		}
-		return err
+		defer someone.Leave()
+		return errors.Join(
+			someone.Do(ctx, http.MethodGet, "/api/tickets", nil, http.StatusOK, nil),
+			someone.Do(ctx, http.MethodGet, "/api/orders", nil, http.StatusOK, nil),
+		)
 	})
 }
 

@@ -18,6 +18,8 @@ import (
 const (
 	people = 6
 	pace   = 400 * time.Millisecond
+	// firstPrice is that of a ticket when it is sold; each edit asks for one more.
+	firstPrice = 100
 )
 
 // load is people who edit tickets, read, order and cancel, until they are stopped. Each has tickets of their
@@ -79,7 +81,7 @@ func startLoad(t *testing.T, c *cluster) *load {
 func (l *load) round(p *customer) {
 	ctx := context.Background()
 	l.do(func() error {
-		after, err := p.Edit(ctx, p.edited.ID, "edited", int(p.edited.Version)+100)
+		after, err := p.Edit(ctx, p.edited.ID, "edited", firstPrice+1+int(p.edited.Version))
 		if err == nil && after.Version != p.edited.Version+1 {
 			err = fmt.Errorf("edited to version %d, want %d", after.Version, p.edited.Version+1)
 		}
@@ -121,7 +123,8 @@ func (l *load) do(request func() error) bool {
 	if err != nil {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.failures = append(l.failures, err)
+		l.failures = append(l.failures, fmt.Errorf("%s, after %v: %w",
+			began.Format(time.TimeOnly), time.Since(began).Round(time.Millisecond), err))
 	}
 	return err == nil
 }
@@ -196,7 +199,7 @@ func meet(t *testing.T, c *cluster, name string) *story.Person {
 
 func sell(t *testing.T, p *story.Person, title string) story.Ticket {
 	t.Helper()
-	ticket, err := p.Sell(t.Context(), title, 100)
+	ticket, err := p.Sell(t.Context(), title, firstPrice)
 	if err != nil {
 		t.Fatal(err)
 	}
