@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
 	"time"
 
 	"ticketing/pkg/bus/stan"
@@ -23,6 +24,10 @@ type broker struct {
 	Monitor string        `env:"NATS_MONITOR_URL" default:"http://127.0.0.1:8222" placeholder:"URL" help:"The address of its HTTP monitoring (default ${default})."`
 	Cluster string        `env:"NATS_CLUSTER_ID" default:"ticketing" placeholder:"ID" help:"The NATS Streaming cluster id (default ${default})."`
 	Client  string        `placeholder:"ID" help:"The client id, unique at the broker (default busctl- and a random number)."`
+	User    string        `env:"NATS_USER" placeholder:"NAME" help:"The user, where the broker asks for one; the password is taken from NATS_PASSWORD, or a token from NATS_TOKEN, as a command line is seen by others."`
+	CA      string        `name:"tls-ca" env:"NATS_TLS_CA" placeholder:"FILE" help:"TLS: the authorities that may vouch for the broker."`
+	Cert    string        `name:"tls-cert" env:"NATS_TLS_CERT" placeholder:"FILE" help:"TLS: the certificate to show, where the broker asks for one."`
+	Key     string        `name:"tls-key" env:"NATS_TLS_KEY" placeholder:"FILE" help:"TLS: its key."`
 	Wait    time.Duration `default:"5s" placeholder:"TIME" help:"How long to wait for the broker's answer (default ${default})."`
 }
 
@@ -33,6 +38,10 @@ func (b broker) open() (*stan.Conn, error) {
 		MonitorURL: b.Monitor,
 		ClusterID:  b.Cluster,
 		ClientID:   cmp.Or(b.Client, fmt.Sprintf("busctl-%08d", rand.IntN(1e8))),
+		Credentials: stan.Credentials{
+			User: b.User, Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"),
+		},
+		TLS: stan.TLSFiles{CA: b.CA, Cert: b.Cert, Key: b.Key},
 	}, nil)
 	if err != nil {
 		return nil, usageError{err}

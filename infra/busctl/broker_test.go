@@ -4,6 +4,7 @@ import (
 	"strings"
 	"testing"
 
+	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 )
 
@@ -59,5 +60,32 @@ func TestAddressesComeFromTheEnvironment(t *testing.T) {
 	code, out, err = callWith(t, strings.NewReader(""), "lag", "--wait", patience.String())
 	if code != done || !strings.Contains(out, "ticket:created") {
 		t.Errorf("lag ended with %d, stdout %q, stderr %q", code, out, err)
+	}
+}
+
+func TestCredentialsComeFromTheEnvironment(t *testing.T) {
+	server := startServer(t, stanserver.Config{ClusterID: stantest.ClusterID, User: "me", Password: "hidden"})
+	publish := func(args ...string) (code int, out, err string) {
+		return callWith(t, strings.NewReader(""), append([]string{"publish", "ticket:created", "{}", "--url", server.URL()}, args...)...)
+	}
+	code, out, err := publish("--wait", "2s")
+	if code != failed || out != "" {
+		t.Errorf("without credentials it ended with %d, stdout %q", code, out)
+	}
+	oneLine(t, err, "refuses the credentials, or asks for some")
+
+	t.Setenv("NATS_PASSWORD", "hidden")
+	if code, _, err := publish("--wait", patience.String()); code != badUsage || !strings.Contains(err, "go together") {
+		t.Errorf("with a password alone it ended with %d, stderr %q", code, err)
+	}
+	if code, _, err := publish("--user", "me", "--wait", patience.String()); code != done {
+		t.Errorf("with user and password it ended with %d, stderr %q", code, err)
+	}
+	t.Setenv("NATS_TLS_CA", "none.pem")
+	if code, _, err := publish("--user", "me"); code != badUsage || !strings.Contains(err, "none.pem") {
+		t.Errorf("with a CA that is not there it ended with %d, stderr %q", code, err)
+	}
+	if _, out, err := callWith(t, strings.NewReader(""), "help"); strings.Contains(out+err, "hidden") {
+		t.Error("the help shows the password")
 	}
 }

@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"ticketing/pkg/bus/stan"
 	"ticketing/services/auth"
 )
 
@@ -31,6 +32,10 @@ type Config struct {
 	// SessionTTL is how long a session is valid, OrderWindow how long an order may stay unpaid.
 	SessionTTL  time.Duration `envconfig:"SESSION_TTL" default:"168h"`
 	OrderWindow time.Duration `envconfig:"ORDER_WINDOW" default:"15m"`
+
+	// Credentials, where they are set, are demanded by the broker and used by the services: NATS_TOKEN is
+	// the one variable that closes the broker. It listens without TLS.
+	stan.Credentials
 
 	// Limits bound how often people may sign up and in.
 	auth.Limits

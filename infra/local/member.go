@@ -72,7 +72,10 @@ func (s *System) newOrders(ctx context.Context, name, natsURL string) (*member, 
 }
 
 func (s *System) busConfig(clientID, natsURL string) app.BusConfig {
-	return app.BusConfig{NATSURL: natsURL, NATSMonitorURL: s.MonitorURL(), NATSClusterID: ClusterID, NATSClientID: clientID}
+	return app.BusConfig{
+		NATSURL: natsURL, NATSMonitorURL: s.MonitorURL(), NATSClusterID: ClusterID, NATSClientID: clientID,
+		Credentials: s.cfg.Credentials,
+	}
 }
 
 // start runs the member's background work and lets the gateway send it requests.

@@ -138,6 +138,7 @@ func (s *System) startBroker(context.Context) error {
 	s.broker, err = stanserver.Start(stanserver.Config{
 		Host: host, Port: port, MonitorPort: monitorPort, ClusterID: ClusterID,
 		Dir: filepath.Join(s.cfg.DataDir, "nats"), Logger: s.log.With("service", "nats"),
+		User: s.cfg.User, Password: s.cfg.Password, Token: s.cfg.Token,
 	})
 	return err
 }

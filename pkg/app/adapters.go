@@ -55,15 +55,19 @@ type BusConfig struct {
 	NATSClusterID  string `envconfig:"NATS_CLUSTER_ID" default:"ticketing"`
 	// NATSClientID must be unique among all that are connected; on Kubernetes it is the pod's name.
 	NATSClientID string `envconfig:"NATS_CLIENT_ID" required:"true"`
+	// What the broker demands, if anything.
+	stan.Credentials
+	stan.TLSFiles
 }
 
 // Open opens the connection; it does not wait for the broker. The caller closes it.
 func (c BusConfig) Open(log *slog.Logger) (*stan.Conn, error) {
 	conn, err := stan.Open(stan.Config{
 		URL: c.NATSURL, MonitorURL: c.NATSMonitorURL, ClusterID: c.NATSClusterID, ClientID: c.NATSClientID,
+		Credentials: c.Credentials, TLS: c.TLSFiles,
 	}, log)
 	if err != nil {
-		return nil, fmt.Errorf("NATS_URL, NATS_MONITOR_URL, NATS_CLUSTER_ID or NATS_CLIENT_ID: %w", err)
+		return nil, fmt.Errorf("NATS_URL, NATS_MONITOR_URL, NATS_CLUSTER_ID, NATS_CLIENT_ID, credentials or TLS: %w", err)
 	}
 	return conn, nil
 }

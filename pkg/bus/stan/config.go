@@ -18,8 +18,11 @@ const (
 // Config says where the broker is and who connects.
 type Config struct {
 	// URL of the NATS server, for instance nats://127.0.0.1:4222, or several separated by commas. It
-	// may carry user:password or a token. The schemes are nats and tls.
+	// may carry user:password or a token, for want of Credentials. The schemes are nats and tls.
 	URL string
+	// Credentials and TLS are empty where the broker asks for none.
+	Credentials Credentials
+	TLS         TLSFiles
 	// MonitorURL is the broker's HTTP monitoring, for instance http://127.0.0.1:8222. Without it
 	// the Inspector's methods return bus.ErrUnavailable.
 	MonitorURL string
@@ -61,7 +64,10 @@ func (cfg Config) withDefaults() (Config, error) {
 			return cfg, fmt.Errorf("NATS URL: %w", err)
 		}
 	}
-	return cfg, nil
+	if err := cfg.Credentials.check(); err != nil {
+		return cfg, err
+	}
+	return cfg, cfg.TLS.check()
 }
 
 func checkURL(raw string, schemes ...string) error {

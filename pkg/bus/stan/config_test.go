@@ -31,20 +31,29 @@ func TestConfigIsChecked(t *testing.T) {
 		change func(*Config)
 		want   string // in the error; empty for none
 	}{
-		"as it is":              {func(*Config) {}, ""},
-		"several URLs":          {func(c *Config) { c.URL = "nats://a:4222, tls://b:4222" }, ""},
-		"no monitoring":         {func(c *Config) { c.MonitorURL = "" }, ""},
-		"no client id":          {func(c *Config) { c.ClientID = "" }, "client id"},
-		"client id with a dot":  {func(c *Config) { c.ClientID = "orders.0" }, `client id "orders.0"`},
-		"no cluster id":         {func(c *Config) { c.ClusterID = "" }, "cluster id"},
-		"no URL":                {func(c *Config) { c.URL = "" }, "NATS URL"},
-		"URL without a scheme":  {func(c *Config) { c.URL = "127.0.0.1:4222" }, "NATS URL"},
-		"URL without a host":    {func(c *Config) { c.URL = "nats://:4222" }, "NATS URL"},
-		"wrong scheme":          {func(c *Config) { c.URL = "http://127.0.0.1:4222" }, "NATS URL"},
-		"second URL is wrong":   {func(c *Config) { c.URL += ",x" }, "NATS URL"},
-		"negative time-out":     {func(c *Config) { c.PublishTimeout = -1 }, "publish timeout"},
-		"pings too fast":        {func(c *Config) { c.PingInterval = time.Millisecond }, "ping interval"},
-		"pings between seconds": {func(c *Config) { c.PingInterval = 1500 * time.Millisecond }, "ping interval"},
+		"as it is":                 {func(*Config) {}, ""},
+		"several URLs":             {func(c *Config) { c.URL = "nats://a:4222, tls://b:4222" }, ""},
+		"no monitoring":            {func(c *Config) { c.MonitorURL = "" }, ""},
+		"no client id":             {func(c *Config) { c.ClientID = "" }, "client id"},
+		"client id with a dot":     {func(c *Config) { c.ClientID = "orders.0" }, `client id "orders.0"`},
+		"no cluster id":            {func(c *Config) { c.ClusterID = "" }, "cluster id"},
+		"no URL":                   {func(c *Config) { c.URL = "" }, "NATS URL"},
+		"URL without a scheme":     {func(c *Config) { c.URL = "127.0.0.1:4222" }, "NATS URL"},
+		"URL without a host":       {func(c *Config) { c.URL = "nats://:4222" }, "NATS URL"},
+		"wrong scheme":             {func(c *Config) { c.URL = "http://127.0.0.1:4222" }, "NATS URL"},
+		"second URL is wrong":      {func(c *Config) { c.URL += ",x" }, "NATS URL"},
+		"user and password":        {func(c *Config) { c.Credentials = Credentials{User: "u", Password: "hidden"} }, ""},
+		"token":                    {func(c *Config) { c.Credentials = Credentials{Token: "hidden"} }, ""},
+		"token and user":           {func(c *Config) { c.Credentials = Credentials{Token: "hidden", User: "u", Password: "hidden"} }, "one of the two"},
+		"password, no user":        {func(c *Config) { c.Credentials = Credentials{Password: "hidden"} }, "go together"},
+		"user, no password":        {func(c *Config) { c.Credentials = Credentials{User: "u"} }, "go together"},
+		"no CA file":               {func(c *Config) { c.TLS.CA = "testdata/none.pem" }, "read the CA"},
+		"CA file without a CA":     {func(c *Config) { c.TLS.CA = "config.go" }, "no certificate in config.go"},
+		"certificate, no key":      {func(c *Config) { c.TLS.Cert = "config.go" }, "go together"},
+		"certificate that is none": {func(c *Config) { c.TLS.Cert, c.TLS.Key = "config.go", "config.go" }, "read certificate and key"},
+		"negative time-out":        {func(c *Config) { c.PublishTimeout = -1 }, "publish timeout"},
+		"pings too fast":           {func(c *Config) { c.PingInterval = time.Millisecond }, "ping interval"},
+		"pings between seconds":    {func(c *Config) { c.PingInterval = 1500 * time.Millisecond }, "ping interval"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
@@ -56,6 +65,8 @@ func TestConfigIsChecked(t *testing.T) {
 				t.Errorf("refused: %v", err)
 			case tt.want != "" && (err == nil || !strings.Contains(err.Error(), tt.want)):
 				t.Errorf("got %v, want an error about %q", err, tt.want)
+			case err != nil && strings.Contains(err.Error(), "hidden"):
+				t.Errorf("the error shows a secret: %v", err)
 			}
 		})
 	}
@@ -85,7 +96,8 @@ func TestConnectReason(t *testing.T) {
 		"duplicate":   {errors.New(duplicateClient), `client id "orders-0" is in use by another connection to cluster "ticketing"`},
 		"no server":   {nats.ErrNoServers, "no NATS server answers at nats://127.0.0.1:4222"},
 		"no cluster":  {stango.ErrConnectReqTimeout, `no cluster "ticketing" answers at nats://127.0.0.1:4222`},
-		"other cause": {nats.ErrAuthorization, "cannot connect to nats://127.0.0.1:4222: nats: authorization violation"},
+		"refused":     {nats.ErrAuthorization, "the broker at nats://127.0.0.1:4222 refuses the credentials, or asks for some"},
+		"other cause": {nats.ErrBadTimeout, "cannot connect to nats://127.0.0.1:4222: nats: timeout invalid"},
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {

@@ -18,6 +18,8 @@ func connectReason(cfg Config, err error) string {
 	switch {
 	case err.Error() == duplicateClient:
 		return fmt.Sprintf("client id %q is in use by another connection to cluster %q", cfg.ClientID, cfg.ClusterID)
+	case errors.Is(err, nats.ErrAuthorization):
+		return fmt.Sprintf("the broker at %s refuses the credentials, or asks for some", cfg.redactedURL())
 	case errors.Is(err, nats.ErrNoServers):
 		return fmt.Sprintf("no NATS server answers at %s", cfg.redactedURL())
 	case errors.Is(err, stango.ErrConnectReqTimeout):

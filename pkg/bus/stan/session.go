@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"sync"
 	"time"
 
@@ -47,7 +48,7 @@ func dial(cfg Config, log *slog.Logger) (*session, error) {
 		stango.MaxPubAcksInflight(publishWindow),
 		stango.Pings(int(cfg.PingInterval/time.Second), pingsUnanswered),
 		stango.SetConnectionLostHandler(func(_ stango.Conn, err error) { s.lose(err) }),
-		stango.NatsOptions(
+		stango.NatsOptions(slices.Concat(cfg.Credentials.options(), cfg.TLS.options(), []nats.Option{
 			nats.Name(cfg.ClientID),
 			nats.NoReconnect(),
 			nats.ReconnectBufSize(-1),
@@ -65,7 +66,7 @@ func dial(cfg Config, log *slog.Logger) (*session, error) {
 				// Above all: redelivered copies were dropped because the handler is blocked.
 				log.Debug("NATS reports an error", "error", err)
 			}),
-		))
+		})...))
 	if err != nil {
 		return nil, err
 	}

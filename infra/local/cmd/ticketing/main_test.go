@@ -60,6 +60,7 @@ func TestItSaysInOneLineWhyItCannotStart(t *testing.T) {
 		{"a duration that is none", "ORDER_WINDOW=soon", "ORDER_WINDOW"},
 		{"a session that never lives", "SESSION_TTL=-1s", "SESSION_TTL"},
 		{"a key that is too short", "JWT_KEY=short", "JWT_KEY"},
+		{"a password without a user", "NATS_PASSWORD=hidden", "user and password go together"},
 		{"a limit that is none", "SIGNIN_LIMIT_ADDRESS=many", "SIGNIN_LIMIT_ADDRESS"},
 		{"a limit of no tries", "SIGNIN_LIMIT_ACCOUNT=0/1m", "SIGNIN_LIMIT_ACCOUNT"},
 		{"a proxy that is no network", "TRUSTED_PROXIES=gateway", "TRUSTED_PROXIES"},

@@ -63,11 +63,12 @@ const readyTimeout = 10 * time.Second
 
 // awaitReady returns when a client can connect. Nothing else tells: the server's own readiness answers
 // before it has read its folder.
-func awaitReady(url, clusterID string) error {
+func awaitReady(url string, cfg Config) error {
 	var err error
 	for deadline := time.Now().Add(readyTimeout); time.Now().Before(deadline); {
 		var conn stango.Conn
-		conn, err = stango.Connect(clusterID, "stanserver-ready", stango.NatsURL(url))
+		conn, err = stango.Connect(cfg.ClusterID, "stanserver-ready", stango.NatsURL(url),
+			stango.NatsOptions(cfg.clientOptions()...))
 		if err == nil {
 			if err := conn.Close(); err != nil {
 				return fmt.Errorf("close the first connection: %w", err)

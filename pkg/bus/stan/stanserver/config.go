@@ -1,6 +1,7 @@
 package stanserver
 
 import (
+	"errors"
 	"fmt"
 	"log/slog"
 	"regexp"
@@ -28,6 +29,12 @@ type Config struct {
 	// Dir keeps events and the positions of groups over a restart; it is created where missing.
 	// Empty keeps everything in memory.
 	Dir string
+	// User and Password, or Token, are demanded of every client; empty lets everybody in. The
+	// monitoring has no such protection: it must not be reachable by the public.
+	User, Password string
+	Token          string
+	// TLS encrypts the connections of clients, and refuses those that do not want it.
+	TLS TLS
 	// Logger takes the server's own lines: at debug what it does, at warn what surprises it. Nil
 	// discards them.
 	Logger *slog.Logger
@@ -36,6 +43,17 @@ type Config struct {
 	// MaxMessages is how many events a channel keeps; older ones are dropped silently. 0 keeps all.
 	// It is there to test what happens then.
 	MaxMessages int
+}
+
+// TLS names PEM files; the zero value is no TLS.
+type TLS struct {
+	// Cert is the server's certificate, good for Config.Host, and Key its key.
+	Cert, Key string
+	// CA vouches for Cert.
+	CA string
+	// VerifyClients demands of every client a certificate that CA vouches for. The server's own clients
+	// show Cert, so it must be good for clients too.
+	VerifyClients bool
 }
 
 // Heartbeat says when a silent client is dead and its un-acked events go to others: after
@@ -75,6 +93,12 @@ func (cfg Config) withDefaults() (Config, error) {
 		return cfg, fmt.Errorf("port %d is wanted twice, for clients and for the monitoring", cfg.Port)
 	case cfg.Heartbeat.Interval <= 0 || cfg.Heartbeat.Timeout <= 0 || cfg.Heartbeat.Failures < 0:
 		return cfg, fmt.Errorf("heartbeat %+v: interval and timeout must be positive", cfg.Heartbeat)
+	case cfg.Token != "" && (cfg.User != "" || cfg.Password != ""):
+		return cfg, errors.New("a token and a user or password are demanded, a server takes one of the two")
+	case (cfg.User == "") != (cfg.Password == ""):
+		return cfg, errors.New("user and password go together")
+	case cfg.TLS != (TLS{}) && (cfg.TLS.Cert == "" || cfg.TLS.Key == "" || cfg.TLS.CA == ""):
+		return cfg, errors.New("TLS takes a certificate, its key and the CA")
 	case cfg.MaxMessages < 0:
 		return cfg, fmt.Errorf("limit of %d messages is negative", cfg.MaxMessages)
 	}

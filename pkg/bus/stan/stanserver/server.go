@@ -68,6 +68,7 @@ func (s *Server) start() error {
 		}
 	}
 	opts, nats := s.stanOptions(), s.natsOptions()
+	s.cfg.secure(opts, nats)
 	s.stan, err = run(opts, nats, s.cfg.Logger)
 	if isCutShort(err) {
 		s.cfg.Logger.Warn("a crash has cut the last record short; it was never acknowledged and is left out",
@@ -79,7 +80,7 @@ func (s *Server) start() error {
 		return err
 	}
 	s.port = nats.Port // the server has written the one it chose
-	return awaitReady(s.URL(), s.cfg.ClusterID)
+	return awaitReady(s.URL(), s.cfg)
 }
 
 // isCutShort recognizes a file that ends in the middle of a record. The library wraps no error.
