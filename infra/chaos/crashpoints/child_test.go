@@ -1,0 +1,119 @@
+package crashpoints
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"os"
+	"testing"
+	"time"
+
+	"github.com/go-chi/chi/v5"
+	"go.uber.org/goleak"
+
+	"ticketing/infra/chaos/check"
+	"ticketing/infra/chaos/diary"
+	"ticketing/infra/chaos/inspect"
+	"ticketing/pkg/app"
+	"ticketing/pkg/identity"
+	"ticketing/pkg/store"
+	"ticketing/services/orders"
+	"ticketing/services/tickets"
+)
+
+// roleVariable makes this binary a child that runs one of the services.
+const roleVariable = "CRASHPOINTS_ROLE"
+
+func TestMain(m *testing.M) {
+	if role := os.Getenv(roleVariable); role != "" {
+		app.Main(role, func(ctx context.Context, log *slog.Logger) error { return runChild(ctx, role, log) })
+	}
+	goleak.VerifyTestMain(m)
+}
+
+// childConfig is that of the services' own programs, and the trap.
+type childConfig struct {
+	app.ListenConfig
+	app.StoreConfig
+	app.BusConfig
+	app.SessionConfig
+	// Trap is set from the start, "<point> <pass>".
+	Trap string `envconfig:"CRASHPOINTS_TRAP"`
+	// AcksEarly plants a bug.
+	AcksEarly bool `envconfig:"CRASHPOINTS_ACKS_EARLY"`
+}
+
+// runChild is the main function of every service's program, with a trap between the service and its ports.
+func runChild(ctx context.Context, role string, log *slog.Logger) (err error) {
+	cfg, err := app.LoadConfig[childConfig]()
+	if err != nil {
+		return err
+	}
+	sessions, err := cfg.Sessions()
+	if err != nil {
+		return err
+	}
+	set := &trap{}
+	if cfg.Trap != "" {
+		if err := set.set(cfg.Trap); err != nil {
+			return err
+		}
+	}
+	db, err := cfg.StoreConfig.Open(role)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	conn, err := cfg.BusConfig.Open(log)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
+	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
+		service, err := newService(ctx, role, trappedDatabase{db, set}, trappedBus{conn, set, cfg.AcksEarly}, sessions, log)
+		return trappedService{service, role, db, set}, err
+	})
+}
+
+func newService(ctx context.Context, role string, db store.Database, conn orders.Bus, sessions *identity.Sessions, log *slog.Logger) (app.Service, error) {
+	switch role {
+	case roleTickets:
+		return tickets.New(ctx, tickets.Deps{Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now})
+	case roleOrders:
+		return orders.New(ctx, orders.Deps{Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now})
+	case roleDiary:
+		return diary.New(ctx, diary.Deps{Store: db, Bus: conn, Log: log, Now: time.Now})
+	}
+	return nil, fmt.Errorf("no role %q", role)
+}
+
+// trappedService answers, on the admin listener, for its trap and its books.
+type trappedService struct {
+	app.Service
+	role string
+	db   store.Database
+	trap *trap
+}
+
+func (s trappedService) AdminRoutes(admin chi.Router) {
+	admin.Post("/trap", func(w http.ResponseWriter, r *http.Request) {
+		if err := s.trap.set(r.URL.Query().Get("set")); err != nil {
+			http.Error(w, err.Error(), http.StatusBadRequest)
+		}
+	})
+	admin.Get("/books", func(w http.ResponseWriter, r *http.Request) {
+		read := map[string]func(context.Context, store.Database) (check.Books, error){
+			roleTickets: inspect.Tickets, roleOrders: inspect.Orders, roleDiary: inspect.Diary,
+		}[s.role]
+		books, err := read(r.Context(), s.db)
+		if err == nil {
+			err = json.NewEncoder(w).Encode(books)
+		}
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusInternalServerError)
+		}
+	})
+}

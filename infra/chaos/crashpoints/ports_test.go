@@ -1,0 +1,93 @@
+package crashpoints
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/store"
+	"ticketing/services/orders"
+)
+
+// trappedDatabase is a store whose writes pass the trap's points.
+type trappedDatabase struct {
+	store.Database
+	trap *trap
+}
+
+func (d trappedDatabase) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
+	inner, err := d.Database.Collection(ctx, spec)
+	return trappedCollection{inner, spec.Name, d.trap}, err
+}
+
+type trappedCollection struct {
+	store.Collection
+	name string
+	trap *trap
+}
+
+func (c trappedCollection) Put(ctx context.Context, w store.Write) error {
+	if c.name == "replica-marks" {
+		c.trap.pass(replayedNotMarked)
+	} else {
+		c.trap.passSoon(inTheCommit)
+	}
+	return c.Collection.Put(ctx, w)
+}
+
+// PutMany is how replicas are written.
+func (c trappedCollection) PutMany(ctx context.Context, ws []store.Write) error {
+	if !strings.Contains(c.name, "-replica-") {
+		return c.Collection.PutMany(ctx, ws)
+	}
+	c.trap.pass(reactedNotApplied)
+	c.trap.passSoon(inTheCommit)
+	if c.trap.waits(halfOfTheBatch) {
+		time.Sleep(100 * time.Millisecond) // lets the next batch grow
+		if half := len(ws) / 2; half > 0 && c.trap.reached(halfOfTheBatch) {
+			// Of a batch each record is written atomically, and the batch is not: this much of it may be there.
+			if err := c.Collection.PutMany(ctx, ws[:half]); err != nil {
+				return err
+			}
+			die()
+		}
+	}
+	return c.Collection.PutMany(ctx, ws)
+}
+
+func (c trappedCollection) Forget(ctx context.Context, sent []store.Sent) error {
+	c.trap.pass(publishedNotForgotten)
+	return c.Collection.Forget(ctx, sent)
+}
+
+// trappedBus is a connection to the bus whose publishes and acks pass the trap's points.
+type trappedBus struct {
+	orders.Bus
+	trap *trap
+	// acksEarly is a planted bug: an event is acknowledged before it is handled.
+	acksEarly bool
+}
+
+func (b trappedBus) Publish(ctx context.Context, channel string, data []byte) error {
+	b.trap.pass(storedNotPublished)
+	err := b.Bus.Publish(ctx, channel, data)
+	if err == nil {
+		b.trap.pass(publishedNotNoted)
+	}
+	return err
+}
+
+func (b trappedBus) Subscribe(ctx context.Context, s bus.Subscription, h bus.Handler) (bus.Member, error) {
+	return b.Bus.Subscribe(ctx, s, func(ctx context.Context, m bus.Message, settle bus.Settle) {
+		if b.acksEarly {
+			settle(nil)
+		}
+		h(ctx, m, func(err error) {
+			if err == nil {
+				b.trap.pass(appliedNotAcked)
+			}
+			settle(err)
+		})
+	})
+}

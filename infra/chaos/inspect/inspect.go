@@ -1,0 +1,188 @@
+// Package inspect reads what a service's store holds, for the checker. It goes by the store port alone, so that
+// it sees what is stored and not what a service makes of it.
+//
+//	store.Database ──> List of its collections ──> check.Books
+package inspect
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"ticketing/infra/chaos/check"
+	"ticketing/pkg/replica"
+	"ticketing/pkg/store"
+)
+
+// page is how many records one read brings.
+const page = 500
+
+// The collections of the services, by the names they give them.
+const (
+	ticketCollection = "tickets"
+	orderCollection  = "orders"
+	entryCollection  = "entries"
+	markCollection   = "replica-marks"
+)
+
+// Tickets reads the store of the tickets service.
+func Tickets(ctx context.Context, db store.Database) (check.Books, error) {
+	return books(ctx, db, ticketCollection, "", ticket)
+}
+
+// Orders reads the store of the orders service.
+func Orders(ctx context.Context, db store.Database) (check.Books, error) {
+	return books(ctx, db, orderCollection, "ticket", order)
+}
+
+// Diary reads the store of package diary's service.
+func Diary(ctx context.Context, db store.Database) (check.Books, error) {
+	return books(ctx, db, entryCollection, "diary", func(store.Record, *check.Entity) error { return nil })
+}
+
+// books reads a store whose service owns one collection and keeps replicas of at most one kind.
+func books(ctx context.Context, db store.Database, own, kind string, complete func(store.Record, *check.Entity) error) (check.Books, error) {
+	b := check.Books{Own: map[string]check.Entity{}, Replicas: map[string]check.Entity{}}
+	err := each(ctx, db, own, func(record store.Record) error {
+		b.Waiting += len(record.Outbox)
+		entity := check.Entity{Version: record.Version}
+		if err := complete(record, &entity); err != nil {
+			return err
+		}
+		b.Own[record.ID] = entity
+		return nil
+	})
+	if err != nil {
+		return b, err
+	}
+	if kind != "" {
+		err = eachReplica(ctx, db, kind, func(record store.Record) error {
+			entity, err := replicaOf(record)
+			b.Replicas[record.ID] = entity
+			return err
+		})
+	}
+	if err != nil {
+		return b, err
+	}
+	b.Parked, err = parked(ctx, db)
+	return b, err
+}
+
+// eachReplica reads the present generation of a kind's replicas, which the kind's mark names.
+func eachReplica(ctx context.Context, db store.Database, kind string, take func(store.Record) error) error {
+	marks, err := db.Collection(ctx, store.Spec{Name: markCollection})
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", markCollection, err)
+	}
+	mark := struct{ Generation int }{1}
+	record, err := marks.Get(ctx, "replayed-"+kind)
+	if err == nil {
+		err = json.Unmarshal(record.State, &mark)
+	}
+	if err != nil && !errors.Is(err, store.ErrNotFound) {
+		return fmt.Errorf("inspect the mark of %s: %w", kind, err)
+	}
+	return each(ctx, db, fmt.Sprintf("%s-replica-%d", kind, mark.Generation), take)
+}
+
+// each reads a whole collection.
+func each(ctx context.Context, db store.Database, name string, take func(store.Record) error) error {
+	records, err := db.Collection(ctx, store.Spec{Name: name})
+	if err != nil {
+		return fmt.Errorf("inspect %s: %w", name, err)
+	}
+	for after := ""; ; {
+		found, err := records.List(ctx, store.Query{After: after, Limit: page})
+		if err != nil {
+			return fmt.Errorf("inspect %s: %w", name, err)
+		}
+		for _, record := range found {
+			if err := take(record); err != nil {
+				return fmt.Errorf("inspect %s %s: %w", name, record.ID, err)
+			}
+		}
+		if len(found) < page {
+			return nil
+		}
+		after = found[page-1].ID
+	}
+}
+
+func ticket(record store.Record, entity *check.Entity) (err error) {
+	entity.Content, err = Content(record.State)
+	return err
+}
+
+// order notes which ticket a live order holds.
+func order(record store.Record, entity *check.Entity) error {
+	var state struct {
+		Status string
+		Ticket struct{ ID string }
+	}
+	if err := json.Unmarshal(record.State, &state); err != nil {
+		return err
+	}
+	if state.Status != "cancelled" {
+		entity.Holds = state.Ticket.ID
+	}
+	return nil
+}
+
+// replicaOf reads a replica of a ticket, with or without a log around it.
+func replicaOf(record store.Record) (check.Entity, error) {
+	entity := check.Entity{Version: record.Version, Early: len(record.Early)}
+	if record.Version < 0 { // a stub: only early events
+		return entity, nil
+	}
+	var logged struct {
+		Applied []int64
+		Ticket  json.RawMessage
+	}
+	if err := json.Unmarshal(record.State, &logged); err != nil {
+		return entity, err
+	}
+	state := json.RawMessage(record.State)
+	if logged.Ticket != nil {
+		entity.Log, state = logged.Applied, logged.Ticket
+	}
+	var err error
+	entity.Content, err = Content(state)
+	return entity, err
+}
+
+// Content is what a ticket says, as both its owner and its replicas store it, in canonical JSON: without its id
+// and version.
+func Content(state []byte) (string, error) {
+	var fields map[string]any
+	if err := json.Unmarshal(state, &fields); err != nil {
+		return "", err
+	}
+	delete(fields, "id")
+	delete(fields, "version")
+	canonical, err := json.Marshal(fields) // sorts the names
+	return string(canonical), err
+}
+
+func parked(ctx context.Context, db store.Database) ([]check.Parked, error) {
+	parking, err := replica.OpenParking(ctx, db, time.Now)
+	if err != nil {
+		return nil, err
+	}
+	var all []check.Parked
+	for after := ""; ; {
+		entries, err := parking.List(ctx, after, page)
+		if err != nil {
+			return nil, err
+		}
+		for _, entry := range entries {
+			all = append(all, check.Parked{Channel: entry.Channel, Data: string(entry.Data), Reason: entry.Reason})
+		}
+		if len(entries) < page {
+			return all, nil
+		}
+		after = entries[page-1].ID
+	}
+}

@@ -1,0 +1,161 @@
+package load
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"net/http"
+	"time"
+
+	"ticketing/infra/chaos/check"
+	"ticketing/infra/chaos/inspect"
+	"ticketing/pkg/event"
+	"ticketing/pkg/identity"
+)
+
+const statusConflict = http.StatusConflict
+
+// person is somebody who is signed in.
+type person struct {
+	id     event.ID
+	cookie string
+	client *http.Client
+}
+
+// newPerson signs somebody in, without the auth service.
+func newPerson(sessions *identity.Sessions, name string, timeout time.Duration) (*person, error) {
+	p := &person{id: event.NewID(time.Now()), client: &http.Client{
+		Timeout: timeout, Transport: &http.Transport{MaxIdleConnsPerHost: 64},
+	}}
+	request, err := http.NewRequest(http.MethodPost, "/", nil)
+	if err != nil {
+		return nil, err
+	}
+	answer := signedIn{}
+	if err := sessions.Issue(answer, request, identity.User{ID: p.id, Email: name + "@example.com"}); err != nil {
+		return nil, fmt.Errorf("sign %s in: %w", name, err)
+	}
+	cookies := (&http.Response{Header: http.Header(answer)}).Cookies()
+	p.cookie = cookies[0].Name + "=" + cookies[0].Value
+	return p, nil
+}
+
+// signedIn takes the cookie of a sign-in.
+type signedIn http.Header
+
+func (s signedIn) Header() http.Header            { return http.Header(s) }
+func (s signedIn) Write(data []byte) (int, error) { return len(data), nil }
+func (s signedIn) WriteHeader(int)                {}
+
+// draft is the body of a ticket. Each has a title of its own, so that every change can be told from the others.
+type draft struct {
+	Title string  `json:"title"`
+	Price float64 `json:"price"`
+}
+
+func (l *Load) draft(dice *rand.Rand) draft {
+	return draft{fmt.Sprintf("title %d", l.titles.Add(1)), float64(1+dice.IntN(100_000)) / 4}
+}
+
+// content is what a ticket with this draft is.
+func (l *Load) content(d draft) string {
+	state, err := json.Marshal(struct {
+		draft
+		UserID event.ID `json:"userId"`
+	}{d, l.seller.id})
+	if err != nil {
+		panic(err) // cannot happen: a draft has no value that JSON lacks
+	}
+	content, err := inspect.Content(state)
+	if err != nil {
+		panic(err) // cannot happen: it was made above
+	}
+	return content
+}
+
+func (l *Load) create(client int, dice *rand.Rand) check.Op {
+	d := l.draft(dice)
+	sent := time.Now()
+	answer := l.seller.ask(http.MethodPost, l.tickets("/api/tickets"), d)
+	op := check.Op{Client: client, Kind: check.Create, Ticket: answer.ID, Content: l.content(d), Status: answer.status}
+	return l.record(op, sent)
+}
+
+func (l *Load) edit(client int, ticket string, dice *rand.Rand) check.Op {
+	d := l.draft(dice)
+	sent := time.Now()
+	answer := l.seller.ask(http.MethodPut, l.tickets("/api/tickets/"+ticket), d)
+	op := check.Op{Client: client, Kind: check.Edit, Ticket: ticket, Content: l.content(d), Version: answer.Version, Status: answer.status}
+	return l.record(op, sent)
+}
+
+func (l *Load) read(client int, ticket string) check.Op {
+	sent := time.Now()
+	answer := l.buyer.ask(http.MethodGet, l.tickets("/api/tickets/"+ticket), nil)
+	op := check.Op{Client: client, Kind: check.Read, Ticket: ticket, Content: answer.content, Version: answer.Version, Status: answer.status}
+	return l.record(op, sent)
+}
+
+func (l *Load) reserve(client int, ticket string) check.Op {
+	sent := time.Now()
+	answer := l.buyer.ask(http.MethodPost, l.orders("/api/orders"), map[string]string{"ticketId": ticket})
+	op := check.Op{Client: client, Kind: check.Reserve, Ticket: ticket, Order: answer.ID, Status: answer.status}
+	return l.record(op, sent)
+}
+
+func (l *Load) cancel(client int, ticket, order string) check.Op {
+	sent := time.Now()
+	answer := l.buyer.ask(http.MethodDelete, l.orders("/api/orders/"+order), nil)
+	op := check.Op{Client: client, Kind: check.Cancel, Ticket: ticket, Order: order, Status: answer.status}
+	return l.record(op, sent)
+}
+
+func (l *Load) tickets(path string) string { return member(l.cfg.Tickets) + path }
+func (l *Load) orders(path string) string  { return member(l.cfg.Orders) + path }
+
+func member(urls []string) string { return urls[rand.IntN(len(urls))] }
+
+// answer is what is read of an answer; status 0 where none, or no whole one, came.
+type answer struct {
+	ID      string `json:"id"`
+	Version int64  `json:"version"`
+	status  int
+	content string
+}
+
+func (p *person) ask(method, url string, body any) answer {
+	var payload bytes.Buffer
+	if body != nil {
+		if err := json.NewEncoder(&payload).Encode(body); err != nil {
+			panic(err) // cannot happen: the bodies have no value that JSON lacks
+		}
+	}
+	request, err := http.NewRequest(method, url, &payload)
+	if err != nil {
+		panic(err) // cannot happen: method and URL are our own
+	}
+	request.Header.Set("Content-Type", "application/json")
+	request.Header.Set("Cookie", p.cookie)
+	response, err := p.client.Do(request)
+	if err != nil {
+		return answer{}
+	}
+	defer response.Body.Close()
+	data, err := io.ReadAll(response.Body)
+	if err != nil {
+		return answer{}
+	}
+	got := answer{status: response.StatusCode}
+	if got.status >= 300 || len(data) == 0 {
+		return got
+	}
+	if err := json.Unmarshal(data, &got); err != nil {
+		return answer{}
+	}
+	if got.content, err = inspect.Content(data); err != nil {
+		return answer{}
+	}
+	return got
+}
