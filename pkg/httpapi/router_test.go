@@ -92,7 +92,12 @@ func TestRouterAnswersWhatNoRouteTakes(t *testing.T) {
 			if got := answer.Header.Get("Allow"); got != tt.allow {
 				t.Errorf("Allow = %q, want %q", got, tt.allow)
 			}
-			for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Cache-Control": "no-store"} {
+			for name, want := range map[string]string{
+				"X-Content-Type-Options":  "nosniff",
+				"Cache-Control":           "no-store",
+				"Referrer-Policy":         "no-referrer",
+				"Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'",
+			} {
 				if got := answer.Header.Get(name); got != want {
 					t.Errorf("%s = %q, want %q", name, got, want)
 				}
