@@ -4,6 +4,7 @@
 
 # Releases that were tried with this code; go run fetches them.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
+VULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
 
 # -race needs a C compiler. RACE=yes demands it (CI), RACE=no leaves it out.
 RACE      ?= auto
@@ -35,7 +36,7 @@ test: ## all tests, with -race where there is a C compiler, and the coverage of 
 	@go tool cover -func build/cover.out | awk '/^total:/ {print "coverage in total: " $$NF}'
 
 .PHONY: lint
-lint: ## gofmt, go vet, staticcheck, go.mod and go.sum
+lint: vulncheck ## gofmt, go vet, staticcheck, go.mod and go.sum
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 	[ -z "$$unformatted" ] || { echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
@@ -44,6 +45,13 @@ lint: ## gofmt, go vet, staticcheck, go.mod and go.sum
 	go mod tidy -diff
 	go mod verify
 	cd pkg/store/mongo/wireserver && go vet ./... && go mod verify
+
+.PHONY: vulncheck
+vulncheck: ## known vulnerabilities in what is called, where the database at vuln.go.dev can be reached
+	@if out=$$(go run $(VULNCHECK) ./... 2>&1); then echo "govulncheck: nothing known"; else \
+	case "$$out" in \
+	*"govulncheck: fetching vulnerabilities"*) echo "govulncheck NOT RUN, its database cannot be reached: $$(echo "$$out" | grep fetching)";; \
+	*) echo "$$out"; exit 1;; esac; fi
 
 .PHONY: fuzz
 fuzz: ## every fuzz target for FUZZTIME (30s) each
