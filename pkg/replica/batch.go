@@ -6,8 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 
-	"golang.org/x/sync/errgroup"
-
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/store"
@@ -21,8 +19,9 @@ type delivery[T any] struct {
 	poison  error
 
 	verdict Verdict
-	// full says that an early event found no room in its record and was parked.
-	full bool
+	// full says that an early event found no room in its record and was parked; parked, that it was so
+	// at an earlier decision, so that parking holds it whatever is decided now.
+	full, parked bool
 	// released are the events that were kept or parked until this one came.
 	released []released
 	// outcome is what settle is called with once the batch is stored.
@@ -73,18 +72,14 @@ func (r *Replica[T]) storeBatch(ctx context.Context, batch []*delivery[T]) error
 }
 
 func (r *Replica[T]) parkPoison(ctx context.Context, batch []*delivery[T]) error {
-	parking, ctx := errgroup.WithContext(ctx)
-	parking.SetLimit(64) // concurrent writes share one fsync
+	var poison []setAside
 	for _, d := range batch {
-		if d.poison == nil {
-			continue
+		if d.poison != nil {
+			d.verdict, d.outcome = Poison, nil
+			poison = append(poison, setAside{r.eventOf(d), "", event.None, ReasonPoison, d.poison})
 		}
-		d.verdict, d.outcome = Poison, nil
-		parking.Go(func() error {
-			return r.parking.park(ctx, r.eventOf(d), "", event.None, ReasonPoison, d.poison)
-		})
 	}
-	return parking.Wait()
+	return r.parking.parkAll(ctx, poison)
 }
 
 func groupByEntity[T any](batch []*delivery[T]) []group[T] {
@@ -106,14 +101,14 @@ func groupByEntity[T any](batch []*delivery[T]) []group[T] {
 }
 
 // storeGroups reads the records of the groups, decides, and writes what changed in one go. Where another
-// member was first, each group is read and decided again by itself.
+// member was first, or one of them cannot be stored, each group is read and decided again by itself.
 func (r *Replica[T]) storeGroups(ctx context.Context, records store.Collection, groups []group[T]) error {
 	for {
-		applied, err := r.tryGroups(ctx, records, groups)
+		noted, err := r.tryGroups(ctx, records, groups)
 		switch {
 		case err == nil:
-			return r.parking.settled(ctx, applied)
-		case !errors.Is(err, store.ErrConflict):
+			return r.parking.settled(ctx, noted)
+		case isAway(err):
 			return err
 		case len(groups) > 1:
 			for i := range groups {
@@ -122,13 +117,31 @@ func (r *Replica[T]) storeGroups(ctx context.Context, records store.Collection, 
 				}
 			}
 			return nil
+		case !errors.Is(err, store.ErrConflict):
+			return r.refused(ctx, groups[0], err)
 		}
 		r.log.Debug("another member was first; deciding again", "id", groups[0].id)
 	}
 }
 
-// tryGroups returns the events applied now of which parking may hold a note.
-func (r *Replica[T]) tryGroups(ctx context.Context, records store.Collection, groups []group[T]) (applied []store.Event, err error) {
+// refused counts an attempt of every event of an entity that the store will not take, so that one entity
+// does not keep the others waiting.
+func (r *Replica[T]) refused(ctx context.Context, g group[T], cause error) error {
+	for _, d := range g.deliveries {
+		parked, err := r.failed(ctx, g.id, d.change.Version, r.eventOf(d), cause)
+		if err != nil {
+			return err
+		}
+		d.verdict, d.released, d.outcome = Failed, nil, cause
+		if parked {
+			d.outcome = nil
+		}
+	}
+	return nil
+}
+
+// tryGroups returns the events that have been handled now and of which parking may hold a note.
+func (r *Replica[T]) tryGroups(ctx context.Context, records store.Collection, groups []group[T]) (noted []store.Event, err error) {
 	ids := make([]string, len(groups))
 	for i, g := range groups {
 		ids[i] = string(g.id)
@@ -137,14 +150,13 @@ func (r *Replica[T]) tryGroups(ctx context.Context, records store.Collection, gr
 	if err != nil {
 		return nil, fmt.Errorf("read %s replicas: %w", r.kind.Name, err)
 	}
+	var decided outcomes
 	writes := make([]store.Write, 0, len(groups))
 	for _, g := range groups {
 		img := newImage(&r.kind, g.id, found[string(g.id)])
-		noted, err := r.decideGroup(ctx, img, g)
-		if err != nil {
+		if err := r.decideGroup(ctx, img, g, &decided); err != nil {
 			return nil, err
 		}
-		applied = append(applied, noted...)
 		if !img.dirty {
 			continue
 		}
@@ -154,13 +166,17 @@ func (r *Replica[T]) tryGroups(ctx context.Context, records store.Collection, gr
 		}
 		writes = append(writes, w)
 	}
+	// Parked before the write that says so: a crash between leaves a note too many, never one too few.
+	if err := r.parking.parkAll(ctx, decided.aside); err != nil {
+		return nil, err
+	}
 	if len(writes) == 0 {
-		return applied, nil
+		return decided.noted, nil
 	}
 	if err := records.PutMany(ctx, writes); err != nil {
 		return nil, fmt.Errorf("write %s replicas: %w", r.kind.Name, err)
 	}
-	return applied, nil
+	return decided.noted, nil
 }
 
 func (r *Replica[T]) entity(id event.ID) string { return r.kind.Name + "/" + string(id) }

@@ -184,11 +184,27 @@ func (c *Consumer[T]) attend(ctx context.Context) {
 			c.doRebuild(ctx)
 		case <-audit.C:
 			c.watchRetention(ctx)
+			c.finishReplay(ctx)
 		case <-look.C:
 			if _, err := c.replica.follow(ctx); err != nil {
 				c.log.Debug("present generation unknown", "kind", c.replica.kind.Name, "error", err)
 			}
 		}
+	}
+}
+
+// finishReplay reads history into a generation that is not complete, because the member that made it the
+// present one has died before it was done.
+func (c *Consumer[T]) finishReplay(ctx context.Context) {
+	m, _, err := c.replica.readMark(ctx)
+	if err != nil || m.Replayed {
+		return
+	}
+	c.log.Warn("finishing a rebuild that somebody left", "kind", c.replica.kind.Name, "generation", m.Generation)
+	if err := c.replayAll(ctx); err != nil {
+		c.mu.Lock()
+		defer c.mu.Unlock()
+		c.endTurn(err) // the next turn begins with it
 	}
 }
 

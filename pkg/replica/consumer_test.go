@@ -194,6 +194,47 @@ func (c *faultyCollection) PutMany(ctx context.Context, ws []store.Write) error 
 	return c.Collection.PutMany(ctx, ws)
 }
 
+// An entity that the store will not take (too large, say) keeps nobody else waiting.
+func TestAnEntityTheStoreRefusesBlocksNobody(t *testing.T) {
+	server := stantest.Start(t)
+	publisher := stantest.Connect(t, server, "source")
+	r := openHistories(t, historyKind(), &refusingDB{Database: bolttest.Open(t), id: "big"}) // parks at the third attempt
+	c, _ := runConsumer(t, r, stantest.Connect(t, server, "member"))
+	publishAll(t, publisher, sayData("big", 0, "a"), sayData("x", 0, "b"), sayData("y", 0, "c"))
+	eventually(t, "the others are applied", func() bool { return standsAt(r, "x", 0)() && standsAt(r, "y", 0)() })
+	eventually(t, "it is parked", func() bool { return len(mustListParked(t, r)) == 1 })
+	if parked := mustListParked(t, r)[0]; parked.Reason != ReasonFailed || !strings.Contains(parked.Error, "too large") {
+		t.Errorf("parked %+v", parked)
+	}
+	awaitLag(t, publisher, 0)
+	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+}
+
+// refusingDB takes every record but one.
+type refusingDB struct {
+	store.Database
+	id string
+}
+
+func (db *refusingDB) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
+	c, err := db.Database.Collection(ctx, spec)
+	return &refusingCollection{Collection: c, id: db.id}, err
+}
+
+type refusingCollection struct {
+	store.Collection
+	id string
+}
+
+func (c *refusingCollection) PutMany(ctx context.Context, ws []store.Write) error {
+	for _, w := range ws {
+		if w.ID == c.id {
+			return errors.New("too large")
+		}
+	}
+	return c.Collection.PutMany(ctx, ws)
+}
+
 // Un-acked early events would fill MaxInflight and starve the group (DESIGN.md, measured). Kept ones do not.
 func TestThousandsOfEarlyEventsBlockNobody(t *testing.T) {
 	const strangers = 5000

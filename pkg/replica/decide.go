@@ -11,52 +11,67 @@ import (
 	"ticketing/pkg/store"
 )
 
-// decideGroup applies one entity's deliveries to its image, sets their verdicts and outcomes, and returns
-// the events of which parking may hold a note that is then out of date.
-func (r *Replica[T]) decideGroup(ctx context.Context, img *image[T], g group[T]) (noted []store.Event, err error) {
+// outcomes is what deciding on some groups asks of parking.
+type outcomes struct {
+	// aside are the events to park before the records are written.
+	aside []setAside
+	// noted are the events of which parking may hold a note that is out of date once they are written.
+	noted []store.Event
+}
+
+// decideGroup applies one entity's deliveries to its image and sets their verdicts and outcomes.
+func (r *Replica[T]) decideGroup(ctx context.Context, img *image[T], g group[T], out *outcomes) error {
+	var handled *delivery[T] // the last that was applied, now or before
 	for _, d := range g.deliveries {
 		before := len(img.released)
-		if err := r.decide(ctx, img, d); err != nil {
-			return nil, err
-		}
-		handled := d.verdict == Apply || d.verdict == Stale
-		if handled && d.message.Attempt > 1 {
-			noted = append(noted, r.eventOf(d))
-		}
-		if handled && img.overflow {
-			unneeded, err := r.unpark(ctx, img, d)
-			if err != nil {
-				return nil, err
-			}
-			noted = append(noted, unneeded...)
+		if err := r.decide(ctx, img, d, out); err != nil {
+			return err
 		}
 		d.released = img.released[before:]
+		if d.verdict == Apply || d.verdict == Stale {
+			handled = d
+		}
+	}
+	if handled != nil && img.overflow {
+		before := len(img.released)
+		unneeded, err := r.unpark(ctx, img, handled)
+		if err != nil {
+			return err
+		}
+		out.noted = append(out.noted, unneeded...)
+		handled.released = append(slices.Clone(handled.released), img.released[before:]...)
 	}
 	if r.kind.React != nil { // else no attempt at a kept event can have failed
 		for _, early := range img.released {
-			noted = append(noted, early.event)
+			out.noted = append(out.noted, early.event)
 		}
 	}
-	return noted, nil
+	return nil
 }
 
 // decide takes one delivery and then whatever kept events have become next.
-func (r *Replica[T]) decide(ctx context.Context, img *image[T], d *delivery[T]) error {
+func (r *Replica[T]) decide(ctx context.Context, img *image[T], d *delivery[T], out *outcomes) error {
 	ev := r.eventOf(d)
 	verdict, cause := img.take(ctx, d.change, ev)
 	d.verdict, d.outcome, d.full = verdict, nil, errors.Is(cause, errNoRoom)
 	switch {
 	case verdict == Conflict:
 		cause = fmt.Errorf("version %d was seen with other content", d.change.Version)
-		return r.parking.park(ctx, ev, r.entity(img.id), d.change.Version, ReasonConflict, cause)
+		out.aside = append(out.aside, setAside{ev, r.entity(img.id), d.change.Version, ReasonConflict, cause})
+		return nil
 	case d.full:
-		return r.parking.park(ctx, ev, r.entity(img.id), d.change.Version, ReasonEarly, cause)
+		d.parked = true
+		out.aside = append(out.aside, setAside{ev, r.entity(img.id), d.change.Version, ReasonEarly, cause})
+		return nil
 	case verdict == Failed:
 		parked, err := r.failed(ctx, img.id, d.change.Version, ev, cause)
 		if !parked {
 			d.outcome = cause
 		}
 		return err
+	}
+	if d.parked || (verdict != Early && d.message.Attempt > 1) {
+		out.noted = append(out.noted, ev)
 	}
 	outcome, err := r.drain(ctx, img)
 	d.outcome = outcome
@@ -116,8 +131,13 @@ func (r *Replica[T]) unpark(ctx context.Context, img *image[T], d *delivery[T]) 
 // failed counts an attempt, unless it is the store that failed: then it returns that error and counts
 // nothing, however long it lasts.
 func (r *Replica[T]) failed(ctx context.Context, id event.ID, version event.Version, ev store.Event, cause error) (parked bool, err error) {
-	if errors.Is(cause, store.ErrUnavailable) || errors.Is(cause, context.Canceled) || errors.Is(cause, context.DeadlineExceeded) {
+	if isAway(cause) {
 		return false, cause
 	}
 	return r.parking.fail(ctx, ev, r.entity(id), version, cause, r.config.MaxAttempts)
+}
+
+// isAway tells an attempt that says nothing about the event: the store did not serve it, or it was given up.
+func isAway(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -20,6 +20,7 @@ type generation struct {
 // whole history, or is being sent it by the group, and what of it is lost.
 type mark struct {
 	Generation int  `json:"generation"` // from 1
+	Reserved   int  `json:"reserved"`   // the highest one that a rebuild has begun to fill
 	Replayed   bool `json:"replayed"`
 	Loss       Loss `json:"loss"`
 }

@@ -146,8 +146,8 @@ func (img *image[T]) apply(ctx context.Context, change Change[T]) error {
 	return nil
 }
 
-// errNoRoom: the record keeps MaxEarly early events already.
-var errNoRoom = fmt.Errorf("more than %d early events", MaxEarly)
+// errNoRoom: the record keeps as many early events as it may.
+var errNoRoom = fmt.Errorf("more than %d early events or %d bytes of them", MaxEarly, MaxEarlyBytes)
 
 // keep adds an early event. Of two with the same version and other content the first is kept, as
 // nothing tells which one is right.
@@ -158,9 +158,10 @@ func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error
 		}
 		return Conflict, nil
 	}
-	if len(img.early) >= MaxEarly {
-		img.dirty = img.dirty || !img.overflow
-		img.overflow = true
+	if len(img.early) >= MaxEarly || img.earlyBytes()+len(ev.Data) > MaxEarlyBytes {
+		// Always a write, also where the mark is set already: if another member has gone on meanwhile the
+		// write conflicts, and the event is decided again instead of being parked behind its turn.
+		img.overflow, img.dirty = true, true
 		return Early, errNoRoom
 	}
 	if img.early == nil {
@@ -169,6 +170,13 @@ func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error
 	img.early[int64(version)] = ev
 	img.dirty = true
 	return Early, nil
+}
+
+func (img *image[T]) earlyBytes() (n int) {
+	for _, ev := range img.early {
+		n += len(ev.Data)
+	}
+	return n
 }
 
 // drain applies the kept events that are next, one after the other. Where one fails it returns that

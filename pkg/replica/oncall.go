@@ -75,7 +75,11 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 				return nil, fmt.Errorf("list gaps of %s: %w", r.kind.Name, err)
 			}
 			for _, record := range records {
-				if gap := r.gapOf(record); gap.Since.Before(before) {
+				gap, err := r.gapOf(ctx, record)
+				if err != nil {
+					return nil, err
+				}
+				if !gap.Since.IsZero() && gap.Since.Before(before) {
 					gaps = append(gaps, gap)
 				}
 				if len(gaps) == limit {
@@ -91,7 +95,9 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 	return gaps, nil
 }
 
-func (r *Replica[T]) gapOf(record store.Record) Gap {
+// gapOf tells what a record waits for. Since is zero where it waits for nothing: its last parked event has
+// been applied, and the mark goes with the entity's next event.
+func (r *Replica[T]) gapOf(ctx context.Context, record store.Record) (Gap, error) {
 	gap := Gap{
 		Entity: r.entity(event.ID(record.ID)), WaitsFor: event.Version(record.Version).Next(),
 		Kept: len(record.Early), More: record.Index[gapIndex] == gapParked,
@@ -101,5 +107,14 @@ func (r *Replica[T]) gapOf(record store.Record) Gap {
 			gap.Since = ev.At
 		}
 	}
-	return gap
+	if !gap.More || gap.Kept > 0 {
+		return gap, nil
+	}
+	parked, err := r.parking.earlyOf(ctx, gap.Entity)
+	for _, p := range parked {
+		if p.Version >= gap.WaitsFor && (gap.Since.IsZero() || p.First.Before(gap.Since)) {
+			gap.Since = p.First
+		}
+	}
+	return gap, err
 }

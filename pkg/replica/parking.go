@@ -113,6 +113,25 @@ func (p *Parking) read(ctx context.Context, id string) (entry Parked, revision i
 	return entry, record.Revision, err
 }
 
+// setAside is an event to be parked.
+type setAside struct {
+	event   store.Event
+	entity  string
+	version event.Version
+	reason  string
+	cause   error
+}
+
+// parkAll parks many at the same time: concurrent writes share one fsync.
+func (p *Parking) parkAll(ctx context.Context, events []setAside) error {
+	parking, ctx := errgroup.WithContext(ctx)
+	parking.SetLimit(64)
+	for _, e := range events {
+		parking.Go(func() error { return p.park(ctx, e.event, e.entity, e.version, e.reason, e.cause) })
+	}
+	return parking.Wait()
+}
+
 // park sets an event aside. Parking the same delivery again changes nothing but its count.
 func (p *Parking) park(ctx context.Context, ev store.Event, entity string, version event.Version, reason string, cause error) error {
 	_, err := p.count(ctx, ev, entity, version, cause, func(entry *Parked) bool {
@@ -180,7 +199,8 @@ func (p *Parking) put(ctx context.Context, entry Parked, revision int64, status 
 	return p.records.Put(ctx, store.Write{ID: entry.ID, Revision: revision, Index: index, State: state})
 }
 
-// settled removes what was noted about events that have been applied since. Unknown ones are skipped.
+// settled removes what was noted about events that have been handled since: counted attempts, and parked
+// ones that were early or failed. Poison and conflicts stay for a person. Unknown ones are skipped.
 func (p *Parking) settled(ctx context.Context, events []store.Event) error {
 	group, ctx := errgroup.WithContext(ctx)
 	group.SetLimit(64) // concurrent deletions share one fsync
@@ -192,6 +212,10 @@ func (p *Parking) settled(ctx context.Context, events []store.Event) error {
 					return nil
 				}
 				if err == nil {
+					var entry Parked
+					if entry, err = parkedOf(record); err != nil || entry.Reason == ReasonPoison || entry.Reason == ReasonConflict {
+						return err
+					}
 					err = p.records.Delete(ctx, record.ID, record.Revision)
 				}
 				if !errors.Is(err, store.ErrConflict) {

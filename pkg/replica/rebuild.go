@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"time"
 
+	"ticketing/pkg/event"
 	"ticketing/pkg/store"
 )
 
@@ -44,46 +45,128 @@ func (c *Consumer[T]) Rebuild() Rebuild {
 	return c.rebuilt
 }
 
-// doRebuild fills the next generation with history, makes it the present one for every member, and reads
-// history once more: for what came between, and was acknowledged by members that still wrote to the old
-// one (see follow).
+// doRebuild rebuilds and keeps the result. Once the new generation is the present one it has to be
+// completed: where that fails the turn ends, and the next one begins with it.
 func (c *Consumer[T]) doRebuild(ctx context.Context) {
-	number, err := c.rebuildNext(ctx)
+	number, changed, err := c.rebuildNext(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rebuilt.Running, c.rebuilt.Generation, c.rebuilt.Ended = false, number, c.replica.config.Now().UTC()
-	if err != nil {
-		c.rebuilt.Error = err.Error()
-		c.log.Warn("rebuild not finished; start it again", "kind", c.replica.kind.Name, "error", err)
+	if err == nil {
+		c.log.Info("rebuilt", "kind", c.replica.kind.Name, "generation", number)
 		return
 	}
-	c.log.Info("rebuilt", "kind", c.replica.kind.Name, "generation", number)
+	c.rebuilt.Error = err.Error()
+	c.log.Warn("rebuild not finished", "kind", c.replica.kind.Name, "generation", number, "changed", changed, "error", err)
+	if changed {
+		c.endTurn(err)
+	}
 }
 
-func (c *Consumer[T]) rebuildNext(ctx context.Context) (number int, err error) {
-	m, revision, err := c.replica.readMark(ctx)
+// rebuildNext fills a generation that nothing was ever written to with history, makes it the present one for
+// every member, and reads history once more: for what came between, and was acknowledged by members
+// that still wrote to the old one (see follow). changed says that it is the present one.
+func (c *Consumer[T]) rebuildNext(ctx context.Context) (number int, changed bool, err error) {
+	r := c.replica
+	err = r.changeMark(ctx, func(m *mark) bool {
+		number = max(m.Generation, m.Reserved) + 1
+		m.Reserved = number
+		return true
+	})
 	if err != nil {
-		return 0, err
+		return number, false, err
 	}
-	number = m.Generation + 1
-	next, err := c.replica.next(ctx, number)
+	next, err := r.next(ctx, number)
 	if err != nil {
-		return number, err
+		return number, false, err
+	}
+	if err := c.fillWhole(ctx, next); err != nil {
+		return number, false, err
+	}
+	err = r.changeMark(ctx, func(m *mark) bool {
+		changed = m.Reserved == number
+		if changed {
+			m.Generation, m.Replayed = number, false
+		}
+		return changed
+	})
+	if err == nil && !changed {
+		err = errors.New("another member has begun a rebuild since")
+	}
+	if err != nil {
+		return number, false, err
+	}
+	if _, err := r.follow(ctx); err != nil {
+		return number, true, err
+	}
+	return number, true, c.replayAll(ctx)
+}
+
+// fillWhole fills next with history and makes sure that history is whole: no entity may come to stand lower
+// than it does now. A second fill brings what has happened during the first.
+func (c *Consumer[T]) fillWhole(ctx context.Context, next *Replica[T]) error {
+	for _, subject := range c.replica.kind.Subjects {
+		channel, err := c.bus.Channel(ctx, string(subject))
+		if err != nil {
+			return err
+		}
+		if channel.FirstSeq > 1 {
+			return fmt.Errorf("the broker's history of %s begins at %d: %w", subject, channel.FirstSeq, errNotWhole)
+		}
 	}
 	if err := c.fill(ctx, next); err != nil {
-		return number, err
+		return err
 	}
-	m.Generation, m.Replayed = number, false
-	if err := c.replica.writeMark(ctx, m, revision); err != nil {
-		if errors.Is(err, store.ErrConflict) {
-			err = fmt.Errorf("another member has rebuilt at the same time: %w", err)
+	lower, err := c.replica.higherThan(ctx, next)
+	if err != nil || len(lower) == 0 {
+		return err
+	}
+	if err := c.fill(ctx, next); err != nil {
+		return err
+	}
+	for id, version := range lower {
+		if _, got, err := next.Get(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		} else if got < version {
+			return fmt.Errorf("%s %s stands at %d and history ends at %d: %w", c.replica.kind.Name, id, version, got, errNotWhole)
 		}
-		return number, err
 	}
-	if _, err := c.replica.follow(ctx); err != nil {
-		return number, err
+	return nil
+}
+
+// errNotWhole: a rebuild would take away what replicas have.
+var errNotWhole = errors.New("the broker no longer has the whole history; `busctl verify --resync` mends replicas one by one")
+
+// mostLower bounds how many entities are looked at twice.
+const mostLower = 10_000
+
+// higherThan returns entities that stand higher here than in next, and the version they stand at.
+func (r *Replica[T]) higherThan(ctx context.Context, next *Replica[T]) (map[event.ID]event.Version, error) {
+	lower := map[event.ID]event.Version{}
+	for after := event.ID(""); len(lower) < mostLower; {
+		items, following, err := r.List(ctx, after, 500)
+		if err != nil {
+			return nil, err
+		}
+		ids := make([]string, len(items))
+		for i, item := range items {
+			ids[i] = string(item.ID)
+		}
+		theirs, err := next.records().GetMany(ctx, ids)
+		if err != nil {
+			return nil, fmt.Errorf("compare generations of %s: %w", r.kind.Name, err)
+		}
+		for _, item := range items {
+			if record, ok := theirs[string(item.ID)]; !ok || event.Version(record.Version) < item.Version {
+				lower[item.ID] = item.Version
+			}
+		}
+		if following == "" {
+			break
+		}
+		after = following
 	}
-	return number, c.replayAll(ctx)
+	return lower, nil
 }
 
 // fill replays history into a replica of its own, through lanes of its own, while the group goes on.

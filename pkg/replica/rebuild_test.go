@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 
@@ -236,4 +237,24 @@ func TestARebuildThatWasCutOff(t *testing.T) {
 			t.Errorf("the mark is %+v, %v", m, err)
 		}
 	})
+}
+
+// A broker that has lost history must not take away what the replicas have.
+func TestARebuildNeedsTheWholeHistory(t *testing.T) {
+	// given replicas of events that the broker has never had: its disk is new
+	r := openHistories(t, historyKind(), bolttest.Open(t))
+	post := newMail(historyKind())
+	handle(t, r, post.say("x", 0), post.say("x", 1))
+	server := stantest.Start(t)
+	c, _ := runConsumer(t, r, stantest.Connect(t, server, "one"))
+	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+	if err := c.StartRebuild(); err != nil {
+		t.Fatal(err)
+	}
+	if result := awaitRebuild(t, c); !strings.Contains(result.Error, "history x stands at 1") {
+		t.Errorf("the rebuild ended with %+v", result)
+	}
+	if _, version := mustRead(t, r, "x"); version != 1 {
+		t.Errorf("stands at %d", version)
+	}
 }

@@ -30,7 +30,7 @@ func (c *Consumer[T]) replayInto(ctx context.Context, into *lanes[T]) error {
 
 func (c *Consumer[T]) replay(ctx context.Context, subject event.Subject, into *lanes[T]) error {
 	channel, err := c.bus.Channel(ctx, string(subject))
-	if err != nil || channel.LastSeq == 0 {
+	if err != nil || channel.LastSeq == 0 || channel.FirstSeq > channel.LastSeq { // nothing, or nothing any more
 		return err
 	}
 	c.log.Info("replaying history", "subject", string(subject), "from", channel.FirstSeq, "to", channel.LastSeq)

@@ -30,9 +30,12 @@ import (
 	"ticketing/pkg/store"
 )
 
-// MaxEarly is how many early events one record keeps. More are parked; parked ones that become next are
-// applied without a person.
-const MaxEarly = 256
+// MaxEarly and MaxEarlyBytes are how many early events one record keeps, and how many bytes of payload. More
+// are parked; parked ones that become next are applied without a person.
+const (
+	MaxEarly      = 256
+	MaxEarlyBytes = 1 << 20
+)
 
 // DefaultMaxAttempts is how often one event may fail for a reason of its own before it is parked.
 const DefaultMaxAttempts = 20

@@ -101,9 +101,19 @@ func (r *Replica[T]) tryResync(ctx context.Context, records store.Collection, ch
 	if _, err := img.drain(ctx); err != nil {
 		return false, err
 	}
+	var unneeded []store.Event
+	if img.overflow {
+		var d delivery[T] // there is none: a failure among the parked stays noted there
+		if unneeded, err = r.unpark(ctx, img, &d); err != nil {
+			return false, err
+		}
+	}
 	w, err := img.write()
 	if err != nil {
 		return false, err
 	}
-	return true, records.Put(ctx, w)
+	if err := records.Put(ctx, w); err != nil {
+		return false, err
+	}
+	return true, r.parking.settled(ctx, unneeded)
 }

@@ -1,0 +1,137 @@
+package replica
+
+import (
+	"context"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/store"
+	"ticketing/pkg/store/bolt/bolttest"
+)
+
+// racingDB lets something happen once between a member's reading of records and its decision.
+type racingDB struct {
+	store.Database
+	between atomic.Pointer[func()]
+}
+
+func (db *racingDB) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
+	c, err := db.Database.Collection(ctx, spec)
+	return &racingCollection{Collection: c, db: db}, err
+}
+
+type racingCollection struct {
+	store.Collection
+	db *racingDB
+}
+
+func (c *racingCollection) GetMany(ctx context.Context, ids []string) (map[string]store.Record, error) {
+	found, err := c.Collection.GetMany(ctx, ids)
+	if between := c.db.between.Swap(nil); between != nil {
+		(*between)()
+	}
+	return found, err
+}
+
+// sayFrom is one delivery for each version.
+func (m *mail) sayFrom(id event.ID, from, to event.Version) []*delivery[history] {
+	var all []*delivery[history]
+	for v := from; v <= to; v++ {
+		all = append(all, m.say(id, v))
+	}
+	return all
+}
+
+// One member parks an event for lack of room while another applies all that was missing before it. Whether
+// the record was marked as full before or not, the event is not forgotten behind its turn.
+func TestAnEventParkedWhileItsTurnComes(t *testing.T) {
+	for name, kept := range map[string]event.Version{"the first to be parked": MaxEarly, "one more": MaxEarly + 1} {
+		t.Run(name, func(t *testing.T) {
+			db := &racingDB{Database: bolttest.Open(t)}
+			a, b := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
+			post := newMail(historyKind())
+			handle(t, b, post.sayFrom("x", 1, kept)...)
+			missing := func() { handle(t, b, post.say("x", 0)) }
+			db.between.Store(&missing)
+			handle(t, a, post.say("x", kept+1))
+			if got, version := mustRead(t, a, "x"); version != kept+1 || len(got.Applied) != int(kept)+2 {
+				t.Errorf("stands at %d after %d events, want %d", version, len(got.Applied), kept+1)
+			}
+			if parked := mustListParked(t, a); len(parked) != 0 {
+				t.Errorf("%d events are still parked", len(parked))
+			}
+		})
+	}
+}
+
+func TestLargeEarlyEventsAreParkedEarlier(t *testing.T) {
+	r := openHistories(t, historyKind(), bolttest.Open(t))
+	post := newMail(historyKind())
+	// given early events of which few make up the bytes that a record may keep
+	large := strings.Repeat("x", MaxEarlyBytes/3)
+	for v := event.Version(1); v <= 5; v++ {
+		handle(t, r, post.deliver(sayData("x", v, large)))
+	}
+	record, err := r.records().Get(t.Context(), "x")
+	if err != nil || len(record.Early) != 2 || len(mustListParked(t, r)) != 3 {
+		t.Errorf("%d are kept and %d parked, %v; want 2 and 3", len(record.Early), len(mustListParked(t, r)), err)
+	}
+	// when the missing one comes, then all are applied
+	handle(t, r, post.deliver(sayData("x", 0, "small")))
+	if _, version := mustRead(t, r, "x"); version != 5 || len(mustListParked(t, r)) != 0 {
+		t.Errorf("stands at %d with %d parked", version, len(mustListParked(t, r)))
+	}
+}
+
+func TestAHealedOverflowIsNoGap(t *testing.T) {
+	inAnHour := time.Now().Add(time.Hour)
+	t.Run("by the missing event", func(t *testing.T) {
+		r := openHistories(t, historyKind(), bolttest.Open(t))
+		post := newMail(historyKind())
+		handle(t, r, post.sayFrom("x", 1, MaxEarly+10)...)
+		handle(t, r, post.say("x", 0))
+		if gaps, err := r.Gaps(t.Context(), inAnHour, 10); err != nil || len(gaps) != 0 {
+			t.Errorf("gaps %+v, %v", gaps, err)
+		}
+	})
+	t.Run("but one behind it is", func(t *testing.T) {
+		r := openHistories(t, historyKind(), bolttest.Open(t))
+		post := newMail(historyKind())
+		handle(t, r, post.sayFrom("x", 1, MaxEarly)...)
+		handle(t, r, post.say("x", MaxEarly+2))
+		handle(t, r, post.say("x", 0))
+		gaps, err := r.Gaps(t.Context(), inAnHour, 10)
+		if err != nil || len(gaps) != 1 || gaps[0].WaitsFor != MaxEarly+1 || gaps[0].Since.IsZero() {
+			t.Errorf("gaps %+v, %v; want one for version %d", gaps, err, MaxEarly+1)
+		}
+	})
+	for name, source := range map[string]event.Version{"by a resync to the last": MaxEarly + 10, "by a resync to the first": 0} {
+		t.Run(name, func(t *testing.T) {
+			r := openHistories(t, historyKind(), bolttest.Open(t))
+			handle(t, r, newMail(historyKind()).sayFrom("x", 1, MaxEarly+10)...)
+			if _, err := r.Resync(t.Context(), sayData("x", source, "now")); err != nil {
+				t.Fatal(err)
+			}
+			gaps, err := r.Gaps(t.Context(), inAnHour, 10)
+			if _, version := mustRead(t, r, "x"); err != nil || len(gaps) != 0 || version != MaxEarly+10 || len(mustListParked(t, r)) != 0 {
+				t.Errorf("stands at %d, gaps %+v, %v, %d parked", version, gaps, err, len(mustListParked(t, r)))
+			}
+		})
+	}
+}
+
+func TestAParkedConflictStaysForAPerson(t *testing.T) {
+	r := openHistories(t, historyKind(), bolttest.Open(t))
+	post := newMail(historyKind())
+	other := sayData("x", 0, "other content")
+	handle(t, r, post.say("x", 0))
+	handle(t, r, post.redeliver(2, 1, other))
+	handle(t, r, post.redeliver(3, 1, sayData("x", 1, "text 1")))
+	handle(t, r, post.redeliver(2, 2, other)) // its ack was lost, and by now it is of the past
+	if parked := mustListParked(t, r); len(parked) != 1 || parked[0].Reason != ReasonConflict {
+		t.Errorf("parked %+v, want the conflict", parked)
+	}
+}
