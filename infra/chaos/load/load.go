@@ -12,6 +12,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"net/http"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -23,7 +24,7 @@ import (
 
 // Config of a Load. All fields are required.
 type Config struct {
-	// Tickets and Orders are the base URLs of the services' members, "http://host:port"; requests go to them in turn.
+	// Tickets and Orders are the base URLs of the services' members, "http://host:port"; each request goes to one of them.
 	Tickets []string
 	Orders  []string
 	// Sessions are under the services' key.
@@ -105,23 +106,26 @@ func (l *Load) History() []check.Op {
 // step is one request of one client.
 func (l *Load) step(client int, dice *rand.Rand) {
 	slot := l.pool.pick(dice)
+	tickets, orders := one(l.cfg.Tickets, dice), one(l.cfg.Orders, dice)
 	if slot.ticket == "" {
-		l.pool.created(slot, l.create(client, dice))
+		l.pool.created(slot, l.create(client, tickets, dice))
 		return
 	}
 	var op check.Op
 	switch chance := dice.IntN(100); {
 	case chance < 50:
-		op = l.edit(client, slot.ticket, dice)
+		op = l.edit(client, tickets, slot.ticket, dice)
 	case chance < 70:
-		op = l.read(client, slot.ticket)
+		op = l.read(client, tickets, slot.ticket)
 	case slot.order == "" || chance < 80:
-		op = l.reserve(client, slot.ticket)
+		op = l.reserve(client, orders, slot.ticket)
 	default:
-		op = l.cancel(client, slot.ticket, slot.order)
+		op = l.cancel(client, orders, slot.ticket, slot.order)
 	}
 	l.pool.done(slot, op)
 }
+
+func one(urls []string, dice *rand.Rand) string { return urls[dice.IntN(len(urls))] }
 
 // record notes a request that was sent at the given time and is answered now.
 func (l *Load) record(op check.Op, sent time.Time) check.Op {
@@ -135,25 +139,35 @@ func (l *Load) record(op check.Op, sent time.Time) check.Op {
 // probing is the number of the client that Probe is.
 const probing = -1
 
-// Probe creates a ticket and waits until orders lets it be ordered, which proves that requests, both stores, the
-// relay, the broker and a consumer work. It tries until ctx ends. Its requests are part of the history.
+// Probe creates a ticket at every member of tickets and waits until a member of orders lets it be ordered, every
+// member in its turn, which proves that requests, stores, relays, the broker and a consumer work. It tries
+// until ctx ends. Its requests are part of the history.
 func (l *Load) Probe(ctx context.Context) error {
 	dice := rand.New(rand.NewPCG(l.cfg.Seed, rand.Uint64()))
+	for n := range max(len(l.cfg.Tickets), len(l.cfg.Orders)) {
+		if err := l.probe(ctx, dice, l.cfg.Tickets[n%len(l.cfg.Tickets)], l.cfg.Orders[n%len(l.cfg.Orders)]); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (l *Load) probe(ctx context.Context, dice *rand.Rand, tickets, orders string) error {
 	ticket := ""
 	err := until(ctx, func() bool {
-		op := l.create(probing, dice)
+		op := l.create(probing, tickets, dice)
 		ticket = op.Ticket
 		return op.Done()
 	})
 	if err != nil {
-		return fmt.Errorf("probe: no ticket could be created: %w", err)
+		return fmt.Errorf("probe: no ticket could be created at %s: %w", tickets, err)
 	}
 	err = until(ctx, func() bool {
-		op := l.reserve(probing, ticket)
-		return op.Done() || op.Status == statusConflict // its own order, of which it was not told
+		op := l.reserve(probing, orders, ticket)
+		return op.Done() || op.Status == http.StatusConflict // its own order, of which it was not told
 	})
 	if err != nil {
-		return fmt.Errorf("probe: ticket %s is not visible in orders: %w", ticket, err)
+		return fmt.Errorf("probe: ticket %s is not visible at %s: %w", ticket, orders, err)
 	}
 	return nil
 }

@@ -15,8 +15,6 @@ import (
 	"ticketing/pkg/identity"
 )
 
-const statusConflict = http.StatusConflict
-
 // person is somebody who is signed in.
 type person struct {
 	id     event.ID
@@ -75,47 +73,42 @@ func (l *Load) content(d draft) string {
 	return content
 }
 
-func (l *Load) create(client int, dice *rand.Rand) check.Op {
+func (l *Load) create(client int, base string, dice *rand.Rand) check.Op {
 	d := l.draft(dice)
 	sent := time.Now()
-	answer := l.seller.ask(http.MethodPost, l.tickets("/api/tickets"), d)
+	answer := l.seller.ask(http.MethodPost, base+"/api/tickets", d)
 	op := check.Op{Client: client, Kind: check.Create, Ticket: answer.ID, Content: l.content(d), Status: answer.status}
 	return l.record(op, sent)
 }
 
-func (l *Load) edit(client int, ticket string, dice *rand.Rand) check.Op {
+func (l *Load) edit(client int, base, ticket string, dice *rand.Rand) check.Op {
 	d := l.draft(dice)
 	sent := time.Now()
-	answer := l.seller.ask(http.MethodPut, l.tickets("/api/tickets/"+ticket), d)
+	answer := l.seller.ask(http.MethodPut, base+"/api/tickets/"+ticket, d)
 	op := check.Op{Client: client, Kind: check.Edit, Ticket: ticket, Content: l.content(d), Version: answer.Version, Status: answer.status}
 	return l.record(op, sent)
 }
 
-func (l *Load) read(client int, ticket string) check.Op {
+func (l *Load) read(client int, base, ticket string) check.Op {
 	sent := time.Now()
-	answer := l.buyer.ask(http.MethodGet, l.tickets("/api/tickets/"+ticket), nil)
+	answer := l.buyer.ask(http.MethodGet, base+"/api/tickets/"+ticket, nil)
 	op := check.Op{Client: client, Kind: check.Read, Ticket: ticket, Content: answer.content, Version: answer.Version, Status: answer.status}
 	return l.record(op, sent)
 }
 
-func (l *Load) reserve(client int, ticket string) check.Op {
+func (l *Load) reserve(client int, base, ticket string) check.Op {
 	sent := time.Now()
-	answer := l.buyer.ask(http.MethodPost, l.orders("/api/orders"), map[string]string{"ticketId": ticket})
+	answer := l.buyer.ask(http.MethodPost, base+"/api/orders", map[string]string{"ticketId": ticket})
 	op := check.Op{Client: client, Kind: check.Reserve, Ticket: ticket, Order: answer.ID, Status: answer.status}
 	return l.record(op, sent)
 }
 
-func (l *Load) cancel(client int, ticket, order string) check.Op {
+func (l *Load) cancel(client int, base, ticket, order string) check.Op {
 	sent := time.Now()
-	answer := l.buyer.ask(http.MethodDelete, l.orders("/api/orders/"+order), nil)
+	answer := l.buyer.ask(http.MethodDelete, base+"/api/orders/"+order, nil)
 	op := check.Op{Client: client, Kind: check.Cancel, Ticket: ticket, Order: order, Status: answer.status}
 	return l.record(op, sent)
 }
-
-func (l *Load) tickets(path string) string { return member(l.cfg.Tickets) + path }
-func (l *Load) orders(path string) string  { return member(l.cfg.Orders) + path }
-
-func member(urls []string) string { return urls[rand.IntN(len(urls))] }
 
 // answer is what is read of an answer; status 0 where none, or no whole one, came.
 type answer struct {
