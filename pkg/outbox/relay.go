@@ -56,7 +56,8 @@ func orDefault[T comparable](value *T, standard T) {
 
 // Relay takes the events of one collection's outboxes to the bus: many entities at once, the events of
 // one entity in version order. While one relay serves a collection, the first copies of an entity's
-// events enter their channels in that order; rival relays and unknown outcomes may duplicate or swap.
+// events enter their channels in that order; rival relays and unknown outcomes may duplicate or swap, and
+// so may a sweep after more than Queue events have waited at once.
 type Relay struct {
 	records   store.Collection
 	publisher bus.Publisher

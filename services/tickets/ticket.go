@@ -2,6 +2,7 @@ package tickets
 
 import (
 	"strings"
+	"unicode"
 	"unicode/utf8"
 
 	"ticketing/pkg/event"
@@ -62,9 +63,12 @@ func (d Draft) check() error {
 }
 
 func checkTitle(title string) error {
+	visible := func(r rune) bool { return unicode.IsGraphic(r) && !unicode.IsSpace(r) }
 	switch {
-	case strings.TrimSpace(title) == "":
+	case strings.IndexFunc(title, visible) < 0:
 		return fault.InvalidField("title", "must not be empty")
+	case strings.ContainsFunc(title, unicode.IsControl):
+		return fault.InvalidField("title", "must not have control characters")
 	case utf8.RuneCountInString(title) > maxTitle:
 		return fault.InvalidField("title", "must have at most 200 characters")
 	}

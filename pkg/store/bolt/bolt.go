@@ -71,7 +71,11 @@ func Open(path string) (*DB, error) {
 	if err := syncFolder(filepath.Dir(path)); err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), file.Close())
 	}
-	return &DB{file: file, codec: codec, writer: startWriter(file)}, nil
+	opened, err := os.Stat(path)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), file.Close())
+	}
+	return &DB{file: file, codec: codec, writer: startWriter(file, opened)}, nil
 }
 
 // syncFolder makes the name of a new file durable, which bbolt leaves to its caller: without it a
@@ -104,7 +108,7 @@ func (db *DB) Collection(ctx context.Context, spec store.Spec) (store.Collection
 }
 
 // Ping implements store.Database. It commits a transaction that changes no record, so a disk that has
-// become read-only or broken is noticed, also by a service that only reads. On a full disk it succeeds
+// become read-only or broken, or a file that was removed, is noticed, also by a service that only reads. On a full disk it succeeds
 // as long as the file has free pages, as small writes then do too.
 func (db *DB) Ping(ctx context.Context) error {
 	err := db.write(ctx, 0, func(*bbolt.Tx) (outcome, error) {

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -9,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"ticketing/pkg/store"
 )
 
 // holdPlace is the environment variable that makes the test binary a process that holds a file.
@@ -97,5 +100,28 @@ func TestOpenInAFolderThatCannotBeWritten(t *testing.T) {
 	}
 	if _, err := Open(filepath.Join(folder, "test.db")); err == nil || !strings.Contains(err.Error(), "permission denied") {
 		t.Errorf("Open = %v, want permission denied", err)
+	}
+}
+
+// A file removed under a running process takes writes for ever and keeps none.
+func TestAFileThatWasRemovedIsNoStore(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "test.db")
+	db, err := Open(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	c, err := db.Collection(t.Context(), store.Spec{Name: "things"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	if err := c.Put(t.Context(), store.Write{ID: "a"}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Put: %v, want ErrUnavailable", err)
+	}
+	if err := db.Ping(t.Context()); !errors.Is(err, store.ErrUnavailable) || !strings.Contains(err.Error(), "removed") {
+		t.Errorf("Ping: %v, want ErrUnavailable with the reason", err)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 
 	"go.etcd.io/bbolt"
 
@@ -36,7 +37,8 @@ type request struct {
 
 // writer is the owner of all write transactions of a file.
 type writer struct {
-	file *bbolt.DB
+	file   *bbolt.DB
+	opened os.FileInfo // the file as it was when it was opened
 	// update runs a transaction and commits it: file.Update, replaced in tests by one that fails.
 	update   func(func(*bbolt.Tx) error) error
 	requests chan *request
@@ -47,9 +49,10 @@ type writer struct {
 	broken error
 }
 
-func startWriter(file *bbolt.DB) *writer {
+func startWriter(file *bbolt.DB, opened os.FileInfo) *writer {
 	w := &writer{
 		file:     file,
+		opened:   opened,
 		update:   file.Update,
 		requests: make(chan *request),
 		stopping: make(chan struct{}),
@@ -128,6 +131,16 @@ func (w *writer) answer(group []*request) {
 	}
 }
 
+// inPlace finds out whether what was written can be found again: a file that was removed or replaced under
+// a running process still takes writes, and loses all of them when the process ends.
+func (w *writer) inPlace() error {
+	now, err := os.Stat(w.file.Path())
+	if err != nil || !os.SameFile(w.opened, now) {
+		return fmt.Errorf("the file was removed or replaced: %s", w.file.Path())
+	}
+	return nil
+}
+
 // errNothing rolls back a transaction in which nothing was written, which saves its fsync.
 var errNothing = errors.New("nothing to write")
 
@@ -155,6 +168,9 @@ func (w *writer) commit(group []*request) ([]outcome, error) {
 		}
 		return nil
 	})
+	if err == nil {
+		err = w.inPlace()
+	}
 	if err == nil || errors.Is(err, errNothing) {
 		return outcomes, nil
 	}
