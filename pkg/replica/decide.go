@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
 	"ticketing/pkg/store"
 )
 
@@ -137,7 +138,9 @@ func (r *Replica[T]) failed(ctx context.Context, id event.ID, version event.Vers
 	return r.parking.fail(ctx, ev, r.entity(id), version, cause, r.config.MaxAttempts)
 }
 
-// isAway tells an attempt that says nothing about the event: the store did not serve it, or it was given up.
+// isAway tells an attempt that says nothing about the event: the store did not serve it, the outbox of an entity
+// that a reaction changes has no room until the bus has taken some of it, or the attempt was given up.
 func isAway(err error) bool {
-	return errors.Is(err, store.ErrUnavailable) || errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
+	return errors.Is(err, store.ErrUnavailable) || fault.KindOf(err) == fault.Unavailable ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -110,8 +111,17 @@ func TestAReactionToAKeptEventIsTriedAgain(t *testing.T) {
 }
 
 func TestAStoreThatIsAwayIsNoAttempt(t *testing.T) {
-	// given a reaction that cannot reach its store
-	away := fmt.Errorf("%w: gone", store.ErrUnavailable)
+	notAnAttempt(t, fmt.Errorf("%w: gone", store.ErrUnavailable))
+}
+
+// The entity that a reaction changes takes no more changes while 100 of its events wait for the bus.
+func TestAnOutboxThatIsFullIsNoAttempt(t *testing.T) {
+	notAnAttempt(t, fault.New(fault.Unavailable, "too many changes are waiting to be published"))
+}
+
+// notAnAttempt lets a reaction fail for a reason that is none of its event's.
+func notAnAttempt(t *testing.T, away error) {
+	t.Helper()
 	react := &reactions{fail: map[event.Version]error{0: away}}
 	r := openHistories(t, react.kind(), bolttest.Open(t))
 	post := newMail(react.kind())
@@ -119,8 +129,8 @@ func TestAStoreThatIsAwayIsNoAttempt(t *testing.T) {
 	// when it is tried far more often than an event may fail
 	for attempt := range 10 {
 		d := post.redeliver(1, attempt+1, data)
-		if err := r.handle(t.Context(), []*delivery[history]{d}); !errors.Is(err, store.ErrUnavailable) {
-			t.Fatalf("attempt %d: %v, want ErrUnavailable", attempt, err)
+		if err := r.handle(t.Context(), []*delivery[history]{d}); !errors.Is(err, away) {
+			t.Fatalf("attempt %d: %v, want %v", attempt, err, away)
 		}
 		if post.settled[1] == nil {
 			t.Fatal("acknowledged without being stored")
