@@ -64,8 +64,9 @@ type Kind[T any] struct {
 	// React, where not nil, changes entities of one's own because of an event: it is called with the
 	// state after the event, before the replica advances, in version order for each entity and at the
 	// same time for different ones. It must be idempotent, because a crash before the replica has
-	// advanced repeats it. store.ErrUnavailable, fault.Unavailable (as of an outbox without room)
-	// and context errors pause the service and are tried again for ever; any other error counts as an attempt of the event, which is parked at the limit.
+	// advanced repeats it. store.ErrUnavailable, fault.Unavailable (as of an outbox without room) and
+	// context errors pause the service and are tried again for ever; any other error counts as an attempt
+	// of the event, which is parked at the limit.
 	React func(ctx context.Context, id event.ID, version event.Version, after T) error
 }
 
