@@ -16,7 +16,7 @@ import (
 // Each event goes to one member of the group, and both have work.
 func sharesEvents(t *testing.T, c *cluster) {
 	b := c.reachBus(t)
-	made := newTickets(400)
+	made := newTickets(200)
 	b.publish(t, event.SubjectTicketCreated, made.lines(t))
 	b.awaitNoLag(t, event.SubjectTicketCreated)
 

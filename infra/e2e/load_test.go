@@ -14,10 +14,11 @@ import (
 	"ticketing/infra/e2e/story"
 )
 
-// The load: so many people, each doing one round of five requests in so much time.
+// The load: so many people, each doing one round of five requests in so much time. It is a pace that a small
+// cluster keeps up with, and the stand-in for MongoDB too, which scans a collection for every read.
 const (
-	people = 6
-	pace   = 400 * time.Millisecond
+	people = 4
+	pace   = 500 * time.Millisecond
 	// firstPrice is that of a ticket when it is sold; each edit asks for one more.
 	firstPrice = 100
 )
@@ -150,7 +151,7 @@ func (l *load) end(t *testing.T) {
 	t.Logf("%d requests, %d failed, the slowest took %v",
 		l.requests.Load(), len(l.failures), time.Duration(l.slowest.Load()).Round(time.Millisecond))
 	for i, err := range l.failures {
-		if i == 10 {
+		if i == 40 {
 			t.Errorf("and %d more", len(l.failures)-i)
 			break
 		}

@@ -20,10 +20,10 @@ func TestTheSystemOnACluster(t *testing.T) {
 		{"runs two replicas", runsTwoReplicas},
 		{"is reached through the ingress", isReached},
 		{"shows and takes events through a forwarded port", forwardsEvents},
-		{"shares events among the replicas of a group", sharesEvents},
-		{"catches up after it was scaled to zero", catchesUp},
 		{"rolls out under load", rollsOut},
 		{"goes on without its bus", goesOnWithoutBus},
+		{"shares events among the replicas of a group", sharesEvents},
+		{"catches up after it was scaled to zero", catchesUp},
 		{"takes over the events of a pod that died", takesOver},
 		{"is developed and deleted with Skaffold", isDeveloped},
 	} {
