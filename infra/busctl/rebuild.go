@@ -11,7 +11,8 @@ import (
 
 // rebuild makes a service's replicas anew from the broker's history, while it goes on.
 type rebuild struct {
-	Kind string `default:"ticket" placeholder:"KIND" help:"The kind of entity (default ${default})."`
+	Kind   string `default:"ticket" placeholder:"KIND" help:"The kind of entity (default ${default})."`
+	Anyway bool   `help:"Also where the broker no longer has the whole history; what it lacks is gone then."`
 
 	Service admin `embed:""`
 }
@@ -25,8 +26,12 @@ replays once more what came between. Readers are served throughout. Ended at wha
 // Run starts it and waits for its end. Leaving with Ctrl-C does not end it.
 func (r *rebuild) Run(ctx context.Context, term terminal) error {
 	path := "/replicas/" + r.Kind + "/rebuild"
+	start := path
+	if r.Anyway {
+		start += "?anyway=true"
+	}
 	var state replica.Rebuild
-	if _, err := r.Service.ask(ctx, http.MethodPost, path, &state); err != nil {
+	if _, err := r.Service.ask(ctx, http.MethodPost, start, &state); err != nil {
 		return err
 	}
 	for state.Running {
@@ -40,7 +45,7 @@ func (r *rebuild) Run(ctx context.Context, term terminal) error {
 		}
 	}
 	if state.Error != "" {
-		return fmt.Errorf("the rebuild has not ended well and can be started again: %s", state.Error)
+		return fmt.Errorf("the rebuild has not ended well: %s", state.Error)
 	}
 	_, err := fmt.Fprintf(term.out, "rebuilt as generation %d in %v\n",
 		state.Generation, state.Ended.Sub(state.Started).Round(time.Millisecond))

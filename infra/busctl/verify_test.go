@@ -116,9 +116,12 @@ func TestVerifyResyncAndRebuildOfARunningSystem(t *testing.T) {
 			t.Errorf("it lacks %q:\n%s", line, out)
 		}
 	}
-	// and a rebuild from history knows no stranger, for there was no event of it
-	if out := mustCall(t, "rebuild"); !strings.HasPrefix(out, "rebuilt as generation 2 in ") {
-		t.Errorf("rebuild says %s", out)
+	// and a rebuild from history would lose the stranger, of which there was no event: only if it is wanted
+	if code, _, stderr := callWith(t, strings.NewReader(""), "rebuild"); code != failed || !strings.Contains(stderr, "no longer has the whole history") {
+		t.Errorf("rebuild ended with %d: %s", code, stderr)
+	}
+	if out := mustCall(t, "rebuild", "--anyway"); !strings.HasPrefix(out, "rebuilt as generation 3 in ") {
+		t.Errorf("rebuild --anyway says %s", out)
 	}
 	if out := mustCall(t, "verify", "--within", "1m"); out != "3 compared, 0 differ\n" {
 		t.Errorf("in the end: %s", out)

@@ -48,7 +48,7 @@ type Replica interface {
 
 // Rebuilder makes the replicas of a kind anew: a *replica.Consumer of any state.
 type Rebuilder interface {
-	StartRebuild() error
+	StartRebuild(anyway bool) error
 	Rebuild() replica.Rebuild
 }
 
@@ -78,7 +78,8 @@ type Desk struct {
 //	GET    /replicas/{kind}/{id}     one of them
 //	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind
 //	POST   /replicas/{kind}/mended   forget a loss: the replicas are equal to their source again
-//	POST   /replicas/{kind}/rebuild  start to make all of them anew from the broker's history
+//	POST   /replicas/{kind}/rebuild  start to make all of them anew from the broker's history;
+//	                                 ?anyway=true also where that is no longer whole
 //	GET    /replicas/{kind}/rebuild  how that goes, as replica.Rebuild
 func (d *Desk) Routes(r chi.Router) {
 	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(d.Log, h) }

@@ -108,7 +108,7 @@ func (d *Desk) startRebuild(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := kind.StartRebuild(); err != nil {
+	if err := kind.StartRebuild(r.URL.Query().Get("anyway") == "true"); err != nil {
 		return fault.New(fault.Conflict, err.Error())
 	}
 	d.Log.Warn("rebuild started by a person", "kind", kind.Name())

@@ -53,7 +53,7 @@ type Consumer[T any] struct {
 	endTurn context.CancelCauseFunc // ends the present turn
 	rebuilt Rebuild
 
-	rebuilds chan struct{} // a rebuild that was asked for
+	rebuilds chan bool // a rebuild that was asked for, and whether anyway
 }
 
 // NewConsumer makes a member that brings events to r. It does nothing before Run.
@@ -72,7 +72,7 @@ func NewConsumer[T any](r *Replica[T], b Bus, config ConsumerConfig, log *slog.L
 	}
 	return &Consumer[T]{
 		replica: r, bus: b, config: config, log: log,
-		state: errors.New("not started"), rebuilds: make(chan struct{}, 1),
+		state: errors.New("not started"), rebuilds: make(chan bool, 1),
 	}
 }
 
@@ -180,8 +180,8 @@ func (c *Consumer[T]) attend(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-c.rebuilds:
-			c.doRebuild(ctx)
+		case anyway := <-c.rebuilds:
+			c.doRebuild(ctx, anyway)
 		case <-audit.C:
 			c.watchRetention(ctx)
 			c.finishReplay(ctx)

@@ -26,15 +26,16 @@ var ErrRebuilding = errors.New("a rebuild is under way")
 // StartRebuild asks for all replicas of the kind to be made anew from the events that the broker has.
 // Readers are served throughout, from the present generation and then from the new one. It returns at
 // once; Rebuild tells how it goes. A rebuild that a crash or a lost store ended, at whatever point, is
-// simply started again. ErrRebuilding where one was asked for and has not ended.
-func (c *Consumer[T]) StartRebuild() error {
+// simply started again. Where the broker no longer has the whole history it ends with an error, unless
+// anyway is set: then what history lacks is gone. ErrRebuilding where one was asked for and has not ended.
+func (c *Consumer[T]) StartRebuild(anyway bool) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.rebuilt.Running {
 		return ErrRebuilding
 	}
 	c.rebuilt = Rebuild{Running: true, Started: c.replica.config.Now().UTC()}
-	c.rebuilds <- struct{}{} // has room: one at a time
+	c.rebuilds <- anyway // has room: one at a time
 	return nil
 }
 
@@ -47,8 +48,8 @@ func (c *Consumer[T]) Rebuild() Rebuild {
 
 // doRebuild rebuilds and keeps the result. Once the new generation is the present one it has to be
 // completed: where that fails the turn ends, and the next one begins with it.
-func (c *Consumer[T]) doRebuild(ctx context.Context) {
-	number, changed, err := c.rebuildNext(ctx)
+func (c *Consumer[T]) doRebuild(ctx context.Context, anyway bool) {
+	number, changed, err := c.rebuildNext(ctx, anyway)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.rebuilt.Running, c.rebuilt.Generation, c.rebuilt.Ended = false, number, c.replica.config.Now().UTC()
@@ -66,7 +67,7 @@ func (c *Consumer[T]) doRebuild(ctx context.Context) {
 // rebuildNext fills a generation that nothing was ever written to with history, makes it the present one for
 // every member, and reads history once more: for what came between, and was acknowledged by members
 // that still wrote to the old one (see follow). changed says that it is the present one.
-func (c *Consumer[T]) rebuildNext(ctx context.Context) (number int, changed bool, err error) {
+func (c *Consumer[T]) rebuildNext(ctx context.Context, anyway bool) (number int, changed bool, err error) {
 	r := c.replica
 	err = r.changeMark(ctx, func(m *mark) bool {
 		number = max(m.Generation, m.Reserved) + 1
@@ -80,7 +81,11 @@ func (c *Consumer[T]) rebuildNext(ctx context.Context) (number int, changed bool
 	if err != nil {
 		return number, false, err
 	}
-	if err := c.fillWhole(ctx, next); err != nil {
+	fill := c.fillWhole
+	if anyway {
+		fill = c.fill
+	}
+	if err := fill(ctx, next); err != nil {
 		return number, false, err
 	}
 	err = r.changeMark(ctx, func(m *mark) bool {
@@ -135,7 +140,7 @@ func (c *Consumer[T]) fillWhole(ctx context.Context, next *Replica[T]) error {
 }
 
 // errNotWhole: a rebuild would take away what replicas have.
-var errNotWhole = errors.New("the broker no longer has the whole history; `busctl verify --resync` mends replicas one by one")
+var errNotWhole = errors.New("the broker no longer has the whole history; `busctl verify --resync` mends replicas one by one, `busctl rebuild --anyway` goes on without it")
 
 // mostLower bounds how many entities are looked at twice.
 const mostLower = 10_000

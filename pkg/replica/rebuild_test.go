@@ -68,10 +68,10 @@ func TestARebuildMendsWhileEventsAndReadsGoOn(t *testing.T) {
 			}
 		}
 	})
-	if err := first.StartRebuild(); err != nil {
+	if err := first.StartRebuild(false); err != nil {
 		t.Fatal(err)
 	}
-	if err := first.StartRebuild(); !errors.Is(err, ErrRebuilding) && first.Rebuild().Running {
+	if err := first.StartRebuild(false); !errors.Is(err, ErrRebuilding) && first.Rebuild().Running {
 		t.Errorf("a second one at the same time: %v, want ErrRebuilding", err)
 	}
 	for v := event.Version(3); v <= last; v++ {
@@ -199,7 +199,7 @@ func TestARebuildThatWasCutOff(t *testing.T) {
 	t.Run("while it fills is started again", func(t *testing.T) {
 		spoil(t, r, "x")
 		db.away.Store(true)
-		if err := c.StartRebuild(); err != nil {
+		if err := c.StartRebuild(false); err != nil {
 			t.Fatal(err)
 		}
 		if result := awaitRebuild(t, c); result.Error == "" {
@@ -207,7 +207,7 @@ func TestARebuildThatWasCutOff(t *testing.T) {
 		}
 		db.away.Store(false)
 		eventually(t, "the member is ready again", func() bool { return c.Ready() == nil })
-		if err := c.StartRebuild(); err != nil {
+		if err := c.StartRebuild(false); err != nil {
 			t.Fatal(err)
 		}
 		if result := awaitRebuild(t, c); result.Error != "" || result.Generation != 2 {
@@ -248,7 +248,7 @@ func TestARebuildNeedsTheWholeHistory(t *testing.T) {
 	server := stantest.Start(t)
 	c, _ := runConsumer(t, r, stantest.Connect(t, server, "one"))
 	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-	if err := c.StartRebuild(); err != nil {
+	if err := c.StartRebuild(false); err != nil {
 		t.Fatal(err)
 	}
 	if result := awaitRebuild(t, c); !strings.Contains(result.Error, "history x stands at 1") {
@@ -256,5 +256,15 @@ func TestARebuildNeedsTheWholeHistory(t *testing.T) {
 	}
 	if _, version := mustRead(t, r, "x"); version != 1 {
 		t.Errorf("stands at %d", version)
+	}
+	// and a person who wants it so is obeyed
+	if err := c.StartRebuild(true); err != nil {
+		t.Fatal(err)
+	}
+	if result := awaitRebuild(t, c); result.Error != "" {
+		t.Errorf("the rebuild ended with %+v", result)
+	}
+	if _, _, err := r.Get(t.Context(), "x"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("x: %v, want ErrNotFound", err)
 	}
 }
