@@ -31,7 +31,7 @@ func program(t *testing.T, env ...string) *exec.Cmd {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(t.Context(), self)
-	cmd.Env = append([]string{asProgram + "=1", "HOME=" + os.Getenv("HOME"), "DATA_DIR=" + t.TempDir(),
+	cmd.Env = append([]string{asProgram + "=1", "HOME=" + os.Getenv("HOME"), "DATA_DIR=" + t.TempDir(), "GOCOVERDIR=" + t.TempDir(),
 		"GATEWAY_ADDR=127.0.0.1:0", "NATS_ADDR=127.0.0.1:0", "NATS_MONITOR_ADDR=127.0.0.1:0", "ADMIN_ADDR=127.0.0.1:0", "LOG_FORMAT=text"}, env...)
 	return cmd
 }
