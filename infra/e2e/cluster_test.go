@@ -126,7 +126,7 @@ func (c *cluster) skaffold(t testing.TB, args ...string) string {
 	return out
 }
 
-// scale sets the number of pods of services and waits until they are ready.
+// scale sets the number of pods of services and waits until they are ready, and known to the ingress.
 func (c *cluster) scale(t testing.TB, replicas int, deployments ...string) {
 	t.Helper()
 	for _, d := range deployments {
@@ -143,6 +143,9 @@ func (c *cluster) scale(t testing.TB, replicas int, deployments ...string) {
 		}
 		return nil
 	})
+	if replicas > 0 {
+		c.awaitRoutes(t)
+	}
 }
 
 // pods returns those of a deployment, or all of the namespace for "".

@@ -47,6 +47,13 @@ func startsWithoutFlapping(t *testing.T, c *cluster) {
 	}
 	t.Log("whether the cluster enforces NetworkPolicies is not tested here; they are applied:\n" +
 		c.kubectl(t, "get", "networkpolicies", "-o", "name"))
+	c.awaitRoutes(t)
+}
+
+// awaitRoutes waits until the ingress brings requests to pods of every service: it learns of pods a moment after
+// they are ready.
+func (c *cluster) awaitRoutes(t testing.TB) {
+	t.Helper()
 	eventually(t, "the ingress knows the way to every service", func() error {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
