@@ -61,6 +61,7 @@ func isDeveloped(t *testing.T, c *cluster) {
 	case <-drained:
 		t.Fatalf("skaffold dev ended: %s", said)
 	}
+	c.awaitRoutes(t)
 
 	seller, other := meet(t, c, "seller"), meet(t, c, "other")
 	defer seller.Leave()
