@@ -73,14 +73,18 @@ build: ## the programs, stripped, in bin/
 	@ls -l bin | awk 'NR > 1 {printf "  %-10s %6.1f MB\n", $$NF, $$5 / 1000000}'
 
 .PHONY: test-mongo
-test-mongo: ## the MongoDB adapter against MONGO_URI, or else a stand-in that takes minutes to build
-	@if [ -n "$${MONGO_URI:-}" ]; then go test -count 1 ./pkg/store/mongo; exit; fi; \
+test-mongo: ## the MongoDB adapter and the crash points against MONGO_URI, or else a stand-in that takes minutes to build
+	@if [ -n "$${MONGO_URI:-}" ]; then go test -count 1 -timeout 20m ./pkg/store/mongo ./infra/chaos/crashpoints; exit; fi; \
 	(cd pkg/store/mongo/wireserver && go build -o $(CURDIR)/$(WIRESERVER) .); \
 	dir=$$(mktemp -d); out=$$(mktemp); \
 	$(WIRESERVER) -dir "$$dir" > "$$out" & pid=$$!; \
 	trap 'kill $$pid; wait $$pid || true; rm -rf "$$dir" "$$out"' EXIT; \
 	until grep -q '^MONGO_URI=' "$$out"; do kill -0 $$pid; sleep 0.1; done; \
-	env "$$(cat "$$out")" go test -count 1 ./pkg/store/mongo
+	env "$$(cat "$$out")" go test -count 1 -timeout 20m ./pkg/store/mongo ./infra/chaos/crashpoints
+
+.PHONY: chaos
+chaos: ## kills, pauses, cuts and poison for MINUTES (1) per profile; SEED replays; report in build/chaos.json
+	go run ./infra/chaos -minutes $(or $(MINUTES),1) -seed $(or $(SEED),0)
 
 .PHONY: test-node
 test-node: ## the scripts of the NATS Streaming tutorial against the system; takes node and npm, ports 4222 and 8222
