@@ -45,6 +45,7 @@ type System struct {
 	tickets  *bolt.DB
 	orders   *bolt.DB
 	members  []*member
+	oncall   http.Handler // every service's admin routes
 }
 
 // Start starts everything and returns when it is ready: groups joined and history replayed. Anything that
@@ -58,6 +59,7 @@ func Start(ctx context.Context, cfg Config, log *slog.Logger) (*System, error) {
 			return nil, errors.Join(err, s.Stop())
 		}
 	}
+	s.oncall = s.adminHandler()
 	return s, nil
 }
 
@@ -67,7 +69,7 @@ func (s *System) Run(ctx context.Context) error {
 	log := s.log.With("service", "gateway")
 	var serving errgroup.Group
 	serving.Go(func() error { return httpapi.Serve(ctx, s.listener, s.gateway, log) })
-	serving.Go(func() error { return httpapi.Serve(ctx, s.admin, s.adminHandler(), log) })
+	serving.Go(func() error { return httpapi.Serve(ctx, s.admin, s.oncall, log) })
 	err := serving.Wait()
 	s.listener, s.admin = nil, nil // closed
 	return errors.Join(err, s.Stop())
