@@ -5,11 +5,17 @@ import (
 	"hash/maphash"
 	"sync"
 
+	"golang.org/x/sync/semaphore"
+
 	"ticketing/pkg/event"
 )
 
 // maxBatch bounds how many events one write may carry, which bounds how long the first waits for the last.
 const maxBatch = 4096
+
+// maxHeld bounds the bytes of the payloads in all lanes together, waiting and in work: the broker lets an
+// event have 1 MiB, and thousands of those at once would end a process of some hundred MB.
+const maxHeld = 32 << 20
 
 // lanes keeps the events of one entity one after the other and lets those of different entities go at
 // the same time: an entity always falls into the same lane. A lane takes whatever waits as one batch,
@@ -17,12 +23,14 @@ const maxBatch = 4096
 type lanes[T any] struct {
 	seed   maphash.Seed
 	queues []chan *delivery[T]
+	room   *semaphore.Weighted // of maxHeld
 	wg     sync.WaitGroup
 }
 
-// startLanes runs n lanes until ctx ends; wait returns when none runs any more.
+// startLanes runs n lanes until ctx ends; wait returns when none runs any more. handle settles every delivery
+// of a batch before it returns.
 func startLanes[T any](ctx context.Context, n int, handle func(context.Context, []*delivery[T])) *lanes[T] {
-	l := &lanes[T]{seed: maphash.MakeSeed(), queues: make([]chan *delivery[T], n)}
+	l := &lanes[T]{seed: maphash.MakeSeed(), queues: make([]chan *delivery[T], n), room: semaphore.NewWeighted(maxHeld)}
 	for i := range l.queues {
 		queue := make(chan *delivery[T], maxBatch)
 		l.queues[i] = queue
@@ -32,7 +40,9 @@ func startLanes[T any](ctx context.Context, n int, handle func(context.Context, 
 				case <-ctx.Done():
 					return
 				case first := <-queue:
-					handle(ctx, gather(first, queue))
+					batch := gather(first, queue)
+					handle(ctx, batch)
+					l.room.Release(held(batch))
 				}
 			}
 		})
@@ -42,13 +52,29 @@ func startLanes[T any](ctx context.Context, n int, handle func(context.Context, 
 
 func (l *lanes[T]) wait() { l.wg.Wait() }
 
-// put brings a delivery to its lane. It blocks while the lane is full, until ctx ends.
+// put brings a delivery to its lane. It blocks while the lane is full or the lanes hold maxHeld, until ctx ends.
 func (l *lanes[T]) put(ctx context.Context, d *delivery[T]) {
+	if err := l.room.Acquire(ctx, d.size()); err != nil {
+		d.settle(err)
+		return
+	}
 	select {
 	case l.queues[l.of(d.change.ID)] <- d:
 	case <-ctx.Done():
+		l.room.Release(d.size())
 		d.settle(ctx.Err())
 	}
+}
+
+// size is the room that a delivery takes; one over maxHeld takes all of it.
+func (d *delivery[T]) size() int64 { return min(int64(len(d.message.Data)), maxHeld) }
+
+// held is the room that a batch takes.
+func held[T any](batch []*delivery[T]) (size int64) {
+	for _, d := range batch {
+		size += d.size()
+	}
+	return size
 }
 
 func (l *lanes[T]) of(id event.ID) uint64 {

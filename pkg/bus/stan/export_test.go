@@ -2,12 +2,16 @@ package stan
 
 import "ticketing/pkg/bus"
 
-// Queued tells how many messages wait in the client for the member's handler, and how many were dropped.
-func Queued(m bus.Member) (waiting, dropped int, err error) {
+// MaxQueuedBytes is the most that waits in the client for a member's handler.
+const MaxQueuedBytes = maxQueuedBytes
+
+// Queued tells how many messages and bytes wait in the client for the member's handler, and how many
+// messages were dropped.
+func Queued(m bus.Member) (waiting, size, dropped int, err error) {
 	sub := m.(*member).sub
-	if waiting, _, err = sub.Pending(); err != nil {
-		return 0, 0, err
+	if waiting, size, err = sub.Pending(); err != nil {
+		return 0, 0, 0, err
 	}
 	dropped, err = sub.Dropped()
-	return waiting, dropped, err
+	return waiting, size, dropped, err
 }

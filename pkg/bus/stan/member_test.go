@@ -104,43 +104,50 @@ func TestOneCallAtATimeAcrossALostConnection(t *testing.T) {
 
 func TestABlockedHandlerDoesNotFillTheMemory(t *testing.T) {
 	t.Parallel()
-	const inflight = 4
-	b := startBroker(t, stanserver.Config{})
-	conn := connected(t, b.config("member", b.Addr()))
-	spec := ordersGroup()
-	spec.AckWait, spec.MaxInflight = bus.MinAckWait, inflight
+	for name, tt := range map[string]struct{ inflight, total, size int }{
+		"with many copies":  {inflight: 4, total: 8},
+		"with large events": {inflight: 64, total: 48, size: 900 << 10},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, stanserver.Config{})
+			conn := connected(t, b.config("member", b.Addr()))
+			spec := ordersGroup()
+			spec.AckWait, spec.MaxInflight = bus.MinAckWait, tt.inflight
 
-	// Given a handler that blocks while the broker sends the same events again each AckWait,
-	release := make(chan struct{})
-	m, err := conn.Subscribe(soon(t), spec, func(_ context.Context, _ bus.Message, settle bus.Settle) {
-		<-release
-		settle(nil)
-	})
-	if err != nil {
-		t.Fatal(err)
+			// Given a handler that blocks while the broker sends the same events again each AckWait,
+			release := make(chan struct{})
+			m, err := conn.Subscribe(soon(t), spec, func(_ context.Context, _ bus.Message, settle bus.Settle) {
+				<-release
+				settle(nil)
+			})
+			if err != nil {
+				t.Fatal(err)
+			}
+			for range tt.total {
+				if err := conn.Publish(soon(t), "ticket:created", make([]byte, tt.size)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			// then what comes is dropped beyond a limit,
+			poll(t, "copies dropped", func() bool {
+				waiting, size, dropped, err := stan.Queued(m)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if waiting > 2*tt.inflight || size > stan.MaxQueuedBytes {
+					t.Fatalf("%d messages of %d bytes wait, want at most %d and %d", waiting, size, 2*tt.inflight, stan.MaxQueuedBytes)
+				}
+				return dropped > 0
+			})
+			// and nothing is lost by that.
+			close(release)
+			poll(t, "every event acked", func() bool {
+				ch, err := conn.Channel(soon(t), "ticket:created")
+				return err == nil && len(ch.Durables) == 1 && ch.LastSeq == uint64(tt.total) && ch.Lag(ch.Durables[0]) == 0
+			})
+		})
 	}
-	for range 2 * inflight {
-		if err := conn.Publish(soon(t), "ticket:created", nil); err != nil {
-			t.Fatal(err)
-		}
-	}
-	// then copies are dropped beyond a limit,
-	poll(t, "copies dropped", func() bool {
-		waiting, dropped, err := stan.Queued(m)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if waiting > 2*inflight {
-			t.Fatalf("%d messages wait, want at most %d", waiting, 2*inflight)
-		}
-		return dropped > 0
-	})
-	// and nothing is lost by that.
-	close(release)
-	poll(t, "every event acked", func() bool {
-		ch, err := conn.Channel(soon(t), "ticket:created")
-		return err == nil && len(ch.Durables) == 1 && ch.LastSeq == 2*inflight && ch.Lag(ch.Durables[0]) == 0
-	})
 }
 
 // A broker that did not answer may have a member on its books that nobody listens for.

@@ -137,6 +137,10 @@ func (s *session) publish(ctx context.Context, channel string, data []byte) erro
 	}
 }
 
+// maxQueuedBytes bounds what waits in the client for one member's handler. Thousands of ordinary events are
+// far below it; the broker's largest, of 1 MiB, must not fill the memory of the process.
+const maxQueuedBytes = 32 << 20
+
 // subscribe joins a channel. deliver is called for one message at a time, on a goroutine of the session.
 func (s *session) subscribe(spec bus.Subscription, from stango.SubscriptionOption, deliver stango.MsgHandler) (stango.Subscription, error) {
 	options := []stango.SubscriptionOption{
@@ -158,9 +162,9 @@ func (s *session) subscribe(spec bus.Subscription, from stango.SubscriptionOptio
 		return nil, err
 	}
 	// While a handler blocks, the broker sends every un-acked message again each AckWait, and the
-	// client queues the copies. Beyond two of each they are dropped: they are un-acked, so they
-	// come again.
-	if err := sub.SetPendingLimits(2*spec.MaxInflight, -1); err != nil && !s.isLost() {
+	// client queues the copies. Beyond two of each, or maxQueuedBytes, they are dropped: they are
+	// un-acked, so they come again.
+	if err := sub.SetPendingLimits(2*spec.MaxInflight, maxQueuedBytes); err != nil && !s.isLost() {
 		return nil, errors.Join(fmt.Errorf("limit the queue: %w", err), sub.Close())
 	}
 	return sub, nil

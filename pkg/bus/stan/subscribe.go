@@ -13,7 +13,7 @@ import (
 // AckWait is rounded up to whole seconds. A plain subscription whose connection was lost goes on at the
 // first event that was not settled with nil; where the broker's disk was lost too it goes on with what is
 // published from then on. While a handler blocks longer than AckWait, at most twice MaxInflight
-// messages are kept for it; redelivered copies beyond that are dropped, and come again.
+// messages and 32 MiB are kept for it; what is beyond is dropped un-acked, and comes again.
 func (c *Conn) Subscribe(ctx context.Context, spec bus.Subscription, handle bus.Handler) (bus.Member, error) {
 	spec, err := spec.WithDefaults()
 	if err != nil {

@@ -1,0 +1,71 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+)
+
+// parcel is a delivery with a payload of some size.
+func parcel(size int, settle bus.Settle) *delivery[struct{}] {
+	d := &delivery[struct{}]{message: bus.Message{Data: make([]byte, size)}, settle: settle}
+	d.change.ID = event.NewID(time.Now())
+	return d
+}
+
+// However large the events, what the lanes hold stays below a bound, and goes on when there is room again.
+func TestLanesHoldABoundedNumberOfBytes(t *testing.T) {
+	const size = 1 << 20
+	ctx, cancel := context.WithCancel(t.Context())
+	// given a store so slow that nothing is handled, and lanes that hold all they may
+	open := make(chan struct{})
+	settled := make(chan error, maxHeld/size+2)
+	settle := func(err error) { settled <- err }
+	l := startLanes(ctx, 4, func(_ context.Context, batch []*delivery[struct{}]) {
+		<-open
+		for _, d := range batch {
+			d.settle(nil)
+		}
+	})
+	defer func() { cancel(); l.wait() }()
+	for range maxHeld / size {
+		l.put(ctx, parcel(size, settle))
+	}
+
+	// when one more comes, then it is not taken for as long as somebody waits for it,
+	short, done := context.WithTimeout(ctx, 50*time.Millisecond)
+	defer done()
+	l.put(short, parcel(size, settle))
+	if err := <-settled; !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("one more event was settled with %v, want that the time is over", err)
+	}
+	// and once the store is back there is room for it.
+	close(open)
+	l.put(ctx, parcel(size, settle))
+	for range maxHeld/size + 1 {
+		if err := <-settled; err != nil {
+			t.Errorf("settled with %v", err)
+		}
+	}
+}
+
+// An event larger than all the room goes alone.
+func TestLanesTakeAnEventLargerThanTheirRoom(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	handled := make(chan int, 2)
+	l := startLanes(ctx, 1, func(_ context.Context, batch []*delivery[struct{}]) {
+		for _, d := range batch {
+			handled <- len(d.message.Data)
+		}
+	})
+	defer func() { cancel(); l.wait() }()
+	l.put(ctx, parcel(maxHeld+1, func(error) {}))
+	l.put(ctx, parcel(1, func(error) {}))
+	if first, second := <-handled, <-handled; first != maxHeld+1 || second != 1 {
+		t.Errorf("handled %d, then %d bytes", first, second)
+	}
+}
