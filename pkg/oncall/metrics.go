@@ -10,18 +10,16 @@ import (
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
-	"ticketing/pkg/bus"
 	"ticketing/pkg/outbox"
 )
 
 // Metrics is what a service shows of itself as metrics. A nil part is left out.
 type Metrics struct {
 	// Bus is the connection and the broker's books; Group the service's queue group in them.
-	Bus interface {
-		bus.HealthReporter
-		bus.Inspector
-	}
+	Bus   Bus
 	Group string
+	// Log is the broker's log and how it grows.
+	Log *BrokerLog
 	// Relay is how the outbox is doing.
 	Relay func() outbox.Status
 	// Desk has the parked events, the gaps and the verdicts.
@@ -60,6 +58,9 @@ func (m Metrics) Collect(out chan<- prometheus.Metric) {
 	}
 	if m.Bus != nil {
 		m.collectBus(ctx, gauge)
+	}
+	if m.Log != nil {
+		m.Log.collect(ctx, gauge)
 	}
 	if m.Desk != nil {
 		m.Desk.collect(ctx, out, gauge)

@@ -40,7 +40,7 @@ type Bus interface {
 	replica.Bus
 }
 
-// Deps is what the service needs. All fields are required but those of which a default is told.
+// Deps is what the service needs. All fields are required but Volume and those of which a default is told.
 type Deps struct {
 	Store    store.Database
 	Bus      Bus
@@ -48,6 +48,8 @@ type Deps struct {
 	Log      *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// Volume is what is known of the broker's; zero where nothing is.
+	Volume oncall.Volume
 	// Window is how long an order may stay unpaid. 0 stands for DefaultWindow.
 	Window time.Duration
 	// Relay, Replica and Consumer tune these; zero values stand for their defaults.
@@ -64,6 +66,7 @@ type Service struct {
 	tickets  *replica.Replica[Ticket]
 	consumer *replica.Consumer[Ticket]
 	desk     *oncall.Desk
+	log      *oncall.BrokerLog
 }
 
 // New opens the service's collections. store.ErrUnavailable where the store cannot be reached; another
@@ -92,6 +95,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		relay:    relay,
 		tickets:  tickets,
 		consumer: consumer,
+		log:      oncall.NewBrokerLog(deps.Bus, deps.Volume, deps.Now),
 		desk: &oncall.Desk{
 			Parking: tickets.Parking(), Kinds: []oncall.Kind{{Replica: tickets, Rebuilder: consumer}}, Log: deps.Log, Now: deps.Now,
 		},
@@ -110,19 +114,21 @@ func (s *Service) Run(ctx context.Context) error {
 // Checks are what the service needs to be ready. A bus that is lost later only degrades it: reads go on,
 // and writes go on into the outbox.
 func (s *Service) Checks() []httpapi.Check {
-	return []httpapi.Check{
+	return append([]httpapi.Check{
 		{Name: "store", Check: s.deps.Store.Ping},
 		{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.deps.Bus.Health().Err() }},
 		{Name: "tickets", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.consumer.Ready() }},
 		{Name: "gaps", Effect: httpapi.Degraded, Check: s.desk.CheckGaps},
 		{Name: "retention", Effect: httpapi.Degraded, Check: s.tickets.CheckLoss},
-	}
+	}, s.log.Checks()...)
 }
 
 // AdminRoutes adds /metrics and what the person on call asks; see oncall.Desk.
 func (s *Service) AdminRoutes(admin chi.Router) {
 	s.desk.Routes(admin)
-	admin.Handle("/metrics", oncall.Metrics{Bus: s.deps.Bus, Group: Group, Relay: s.relay.Status, Desk: s.desk}.Handler())
+	admin.Handle("/metrics", oncall.Metrics{
+		Bus: s.deps.Bus, Group: Group, Log: s.log, Relay: s.relay.Status, Desk: s.desk,
+	}.Handler())
 }
 
 // Ticket returns a ticket as this service has seen it and the version that is. store.ErrNotFound where

@@ -29,7 +29,7 @@ type Bus interface {
 	bus.Inspector
 }
 
-// Deps is what the service needs. All fields are required but Relay.
+// Deps is what the service needs. All fields are required but Volume and Relay.
 type Deps struct {
 	Store    store.Database
 	Bus      Bus
@@ -37,6 +37,8 @@ type Deps struct {
 	Log      *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
+	// Volume is what is known of the broker's; zero where nothing is.
+	Volume oncall.Volume
 	// Relay tunes the relay; the zero value stands for its defaults.
 	Relay outbox.Config
 }
@@ -46,6 +48,7 @@ type Service struct {
 	deps    Deps
 	tickets *outbox.Entities[Ticket]
 	relay   *outbox.Relay
+	log     *oncall.BrokerLog
 }
 
 // New opens the service's collection. store.ErrUnavailable where the store cannot be reached.
@@ -57,7 +60,8 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	deps.Relay.Now = deps.Now
 	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
 	tickets := outbox.NewEntities(outbox.Kind[Ticket]{Announce: announce}, records, relay, deps.Now)
-	return &Service{deps: deps, tickets: tickets, relay: relay}, nil
+	log := oncall.NewBrokerLog(deps.Bus, deps.Volume, deps.Now)
+	return &Service{deps: deps, tickets: tickets, relay: relay, log: log}, nil
 }
 
 // Run publishes events until ctx ends and what is in memory is drained. End the HTTP server first, so
@@ -67,15 +71,15 @@ func (s *Service) Run(ctx context.Context) error { return s.relay.Run(ctx) }
 // Checks are what the service needs to be ready. A bus that is lost later only degrades it: reads go on,
 // and writes go on into the outbox.
 func (s *Service) Checks() []httpapi.Check {
-	return []httpapi.Check{
+	return append([]httpapi.Check{
 		{Name: "store", Check: s.deps.Store.Ping},
 		{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return s.deps.Bus.Health().Err() }},
-	}
+	}, s.log.Checks()...)
 }
 
 // AdminRoutes adds /metrics.
 func (s *Service) AdminRoutes(admin chi.Router) {
-	admin.Handle("/metrics", oncall.Metrics{Bus: s.deps.Bus, Relay: s.relay.Status}.Handler())
+	admin.Handle("/metrics", oncall.Metrics{Bus: s.deps.Bus, Log: s.log, Relay: s.relay.Status}.Handler())
 }
 
 // Handler serves the routes under /api/tickets.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"ticketing/pkg/app"
+	"ticketing/pkg/oncall"
 	"ticketing/services/orders"
 )
 
@@ -17,6 +18,7 @@ type config struct {
 	app.StoreConfig
 	app.BusConfig
 	app.SessionConfig
+	oncall.Volume
 	// Window is how long an order may stay unpaid.
 	Window time.Duration `envconfig:"ORDER_WINDOW" default:"15m"`
 }
@@ -46,6 +48,8 @@ func run(ctx context.Context, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
 	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
-		return orders.New(ctx, orders.Deps{Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now, Window: cfg.Window})
+		return orders.New(ctx, orders.Deps{
+			Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now, Volume: cfg.Volume, Window: cfg.Window,
+		})
 	})
 }

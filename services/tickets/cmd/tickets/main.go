@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ticketing/pkg/app"
+	"ticketing/pkg/oncall"
 	"ticketing/services/tickets"
 )
 
@@ -16,6 +17,7 @@ type config struct {
 	app.StoreConfig
 	app.BusConfig
 	app.SessionConfig
+	oncall.Volume
 }
 
 func main() { app.Main("tickets", run) }
@@ -40,6 +42,8 @@ func run(ctx context.Context, log *slog.Logger) (err error) {
 	}
 	defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
 	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
-		return tickets.New(ctx, tickets.Deps{Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now})
+		return tickets.New(ctx, tickets.Deps{
+			Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now, Volume: cfg.Volume,
+		})
 	})
 }

@@ -1,0 +1,75 @@
+package oncall
+
+import (
+	"time"
+
+	"ticketing/pkg/bus"
+)
+
+// leastSpan is the time over which growth must have been seen to be told: a minute's traffic says nothing of a day.
+const leastSpan = 10 * time.Minute
+
+// LogSize is the size of the broker's log, all channels together, at one moment. It counts what events
+// take in the broker's files, indexes included.
+type LogSize struct {
+	At    time.Time
+	Bytes Bytes
+}
+
+// SizeOf adds up the channels.
+func SizeOf(channels []bus.Channel, at time.Time) LogSize {
+	size := LogSize{At: at}
+	for _, c := range channels {
+		size.Bytes += Bytes(c.Bytes)
+	}
+	return size
+}
+
+// Growth is what became of the log between two looks at it.
+type Growth struct{ From, To LogSize }
+
+// PerDay is the mean growth in bytes a day, negative where the broker's limits removed more than came. It is
+// not known where the looks are less than ten minutes apart.
+func (g Growth) PerDay() (bytes float64, known bool) {
+	span := g.To.At.Sub(g.From.At)
+	if span < leastSpan {
+		return 0, false
+	}
+	return (float64(g.To.Bytes) - float64(g.From.Bytes)) * float64(24*time.Hour) / float64(span), true
+}
+
+// DaysLeft is how many days of this growth the volume has room for, 0 where it is full. It is not known
+// where the volume's size (0) or the growth is not, or where the log does not grow.
+func (g Growth) DaysLeft(volume Bytes) (days float64, known bool) {
+	perDay, known := g.PerDay()
+	switch {
+	case volume == 0:
+		return 0, false
+	case g.To.Bytes >= volume:
+		return 0, true
+	case !known || perDay <= 0:
+		return 0, false
+	}
+	return float64(volume-g.To.Bytes) / perDay, true
+}
+
+const (
+	// window is a day, because traffic by night is not that by day.
+	window = 24 * time.Hour
+	// spacing bounds how many sizes are kept of a window: 144, and the two at its ends.
+	spacing = 10 * time.Minute
+)
+
+// sizes are those seen over the last day, oldest first. The first is the newest that is at least a day old, if any is.
+type sizes []LogSize
+
+// with adds what is seen now, unless the last one is hardly older, and forgets what is older than the window needs.
+func (s sizes) with(now LogSize) sizes {
+	if len(s) == 0 || now.At.Sub(s[len(s)-1].At) >= spacing {
+		s = append(s, now)
+	}
+	for len(s) > 1 && now.At.Sub(s[1].At) >= window {
+		s = s[1:]
+	}
+	return s
+}
