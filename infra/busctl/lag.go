@@ -9,6 +9,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/oncall"
 )
 
 // lag shows how many events each group has not finished, from the broker's monitoring.
@@ -16,6 +17,9 @@ type lag struct {
 	JSON     bool          `name:"json" help:"One line of JSON: an array of channels, each with its durables."`
 	Watch    bool          `help:"Show it again and again, until Ctrl-C."`
 	Interval time.Duration `default:"2s" placeholder:"TIME" help:"How often --watch looks (default ${default})."`
+	Volume   oncall.Bytes  `env:"BROKER_VOLUME" placeholder:"SIZE" help:"The size of the volume of the broker's log, such as 2Gi: then the days until it is full are shown too."`
+
+	age logAge
 }
 
 // Help is the long text of `busctl help lag`.
@@ -23,6 +27,10 @@ func (*lag) Help() string {
 	return `Lag is what was never sent to the group plus what was sent and is not acked. Lost is the part of it that
 the broker's limits removed before it was ever sent. First and last are the channel's sequence numbers. A broker that has just
 started may not know all channels yet.
+
+The last line is the broker's log, all channels together, and its mean growth since its oldest event, for which
+the broker itself is asked: a look by --json does without. A service that runs for longer knows the growth of
+the last day: ticketing_broker_log_growth_bytes_per_day in its /metrics.
 
     busctl lag --watch
 
@@ -68,8 +76,8 @@ func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
 }
 
 // show looks once.
-func (l *lag) show(ctx context.Context, b broker, books bus.Inspector, term terminal) error {
-	ctx, cancel := context.WithTimeout(ctx, b.Wait)
+func (l *lag) show(watching context.Context, b broker, books bus.Inspector, term terminal) error {
+	ctx, cancel := context.WithTimeout(watching, b.Wait)
 	defer cancel()
 	channels, err := books.Channels(ctx)
 	if err != nil {
@@ -81,7 +89,12 @@ func (l *lag) show(ctx context.Context, b broker, books bus.Inspector, term term
 			return err
 		}
 	}
-	_, err = fmt.Fprint(term.out, text)
+	if _, err = fmt.Fprint(term.out, text); err != nil || l.JSON || len(channels) == 0 {
+		return err
+	}
+	size := oncall.SizeOf(channels, time.Now())
+	oldest, unknown := l.age.find(watching, b, channels)
+	_, err = fmt.Fprint(term.out, logLine(size, oldest, unknown, l.Volume))
 	return err
 }
 
