@@ -42,11 +42,11 @@ type system struct {
 }
 
 // start lets everybody try as often as they like.
-func start(t *testing.T) *system {
+func start(t testing.TB) *system {
 	return startWith(t, auth.Limits{Address: ratelimit.Rate{Off: true}, Account: ratelimit.Rate{Off: true}}, now)
 }
 
-func startWith(t *testing.T, limits auth.Limits, clock func() time.Time) *system {
+func startWith(t testing.TB, limits auth.Limits, clock func() time.Time) *system {
 	t.Helper()
 	db, err := bolt.Open(filepath.Join(t.TempDir(), "auth.db"))
 	if err != nil {

@@ -36,7 +36,7 @@ type system struct {
 	log     *servicetest.Log
 }
 
-func start(t *testing.T) *system {
+func start(t testing.TB) *system {
 	t.Helper()
 	s := &system{
 		store:  &servicetest.Store{Database: bolttest.Open(t)},
@@ -50,7 +50,7 @@ func start(t *testing.T) *system {
 }
 
 // join runs one more member.
-func (s *system) join(t *testing.T, name string) (*servicetest.Server, *orders.Service) {
+func (s *system) join(t testing.TB, name string) (*servicetest.Server, *orders.Service) {
 	t.Helper()
 	service, err := orders.New(context.Background(), orders.Deps{
 		Store: s.store, Bus: stantest.Connect(t, s.broker, name), Sessions: servicetest.Sessions(t),
@@ -63,7 +63,7 @@ func (s *system) join(t *testing.T, name string) (*servicetest.Server, *orders.S
 }
 
 // tell publishes an event of a ticket.
-func (s *system) tell(t *testing.T, ticket event.Ticket) {
+func (s *system) tell(t testing.TB, ticket event.Ticket) {
 	t.Helper()
 	data, err := event.Encode(ticket)
 	if err != nil {
@@ -75,7 +75,7 @@ func (s *system) tell(t *testing.T, ticket event.Ticket) {
 }
 
 // see publishes an event of a ticket and waits until the service has seen it.
-func (s *system) see(t *testing.T, ticket event.Ticket) event.Ticket {
+func (s *system) see(t testing.TB, ticket event.Ticket) event.Ticket {
 	t.Helper()
 	s.tell(t, ticket)
 	servicetest.Eventually(t, "orders has seen the ticket", func() bool {
@@ -86,13 +86,13 @@ func (s *system) see(t *testing.T, ticket event.Ticket) event.Ticket {
 }
 
 // seeNew makes a ticket that the service has seen.
-func (s *system) seeNew(t *testing.T) event.Ticket {
+func (s *system) seeNew(t testing.TB) event.Ticket {
 	t.Helper()
 	return s.see(t, event.Ticket{ID: event.NewID(time.Now()), Title: "concert", Price: 2050, UserID: seller})
 }
 
 // records are all orders as they are stored.
-func (s *system) records(t *testing.T) []store.Record {
+func (s *system) records(t testing.TB) []store.Record {
 	t.Helper()
 	return servicetest.Records(t, s.store, ordersSpec())
 }

@@ -42,3 +42,10 @@ func (l *Log) Lines(level slog.Level) []string {
 func (l *Log) Complaints() []string {
 	return append(l.Lines(slog.LevelWarn), l.Lines(slog.LevelError)...)
 }
+
+// Forget drops what was said, so that a log that is looked at again and again stays short.
+func (l *Log) Forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
+}

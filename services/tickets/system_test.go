@@ -24,13 +24,14 @@ const (
 // system is a tickets service with a broker, a store and a log of its own.
 type system struct {
 	*servicetest.Server
-	store  *servicetest.Store
-	broker *stanserver.Server
-	bus    *stan.Conn
-	log    *servicetest.Log
+	service *tickets.Service
+	store   *servicetest.Store
+	broker  *stanserver.Server
+	bus     *stan.Conn
+	log     *servicetest.Log
 }
 
-func start(t *testing.T) *system {
+func start(t testing.TB) *system {
 	t.Helper()
 	s := &system{
 		store:  &servicetest.Store{Database: bolttest.Open(t)},
@@ -44,13 +45,13 @@ func start(t *testing.T) *system {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server = servicetest.Serve(t, service)
+	s.Server, s.service = servicetest.Serve(t, service), service
 	s.AwaitReady(t)
 	return s
 }
 
 // records are all tickets as they are stored.
-func (s *system) records(t *testing.T) []store.Record {
+func (s *system) records(t testing.TB) []store.Record {
 	t.Helper()
 	return servicetest.Records(t, s.store, store.Spec{Name: "tickets"})
 }
@@ -78,7 +79,7 @@ func get(target string) servicetest.Request { return servicetest.Request{Line: "
 const concert = `{"title":"concert","price":20}`
 
 // offer makes a ticket of ann's.
-func (s *system) offer(t *testing.T) ticket {
+func (s *system) offer(t testing.TB) ticket {
 	t.Helper()
 	return servicetest.Decode[ticket](t, s.Expect(t, post(servicetest.SignIn(t, ann), concert), 201))
 }
