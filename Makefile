@@ -62,6 +62,11 @@ bench: ## the measurements of the README, as a table and in build/bench.json
 	@mkdir -p build
 	go run ./infra/bench
 
+.PHONY: load
+load: ## requests at rising rates until the system saturates, and what does so first; LOAD has flags (infra/load)
+	@mkdir -p build
+	go run ./infra/load -json build/load.json $(LOAD)
+
 .PHONY: build
 build: ## the programs, stripped, in bin/
 	@mkdir -p bin
