@@ -3,6 +3,7 @@
 // or drop a parked event, and to mend replicas.
 //
 //	busctl parked|gaps|verify|rebuild ──> admin listener ──> Routes ──> replica
+//	Prometheus, probes ──> /metrics, /readyz ──> Metrics, checks ──> replica, outbox, BrokerLog
 //
 // It must never be on a public listener: payloads and internal reasons are shown as they are.
 package oncall

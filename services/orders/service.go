@@ -48,7 +48,7 @@ type Deps struct {
 	Log      *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
-	// Volume is what is known of the broker's; zero where nothing is.
+	// Volume is what is known of the volume that the broker's log is on; zero where nothing is.
 	Volume oncall.Volume
 	// Window is how long an order may stay unpaid. 0 stands for DefaultWindow.
 	Window time.Duration

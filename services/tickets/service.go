@@ -37,7 +37,7 @@ type Deps struct {
 	Log      *slog.Logger
 	// Now is the clock.
 	Now func() time.Time
-	// Volume is what is known of the broker's; zero where nothing is.
+	// Volume is what is known of the volume that the broker's log is on; zero where nothing is.
 	Volume oncall.Volume
 	// Relay tunes the relay; the zero value stands for its defaults.
 	Relay outbox.Config

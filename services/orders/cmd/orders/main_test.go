@@ -31,6 +31,11 @@ func TestItSaysInOneLineWhyItDoesNotStart(t *testing.T) {
 	}
 }
 
+func TestItTellsThatTheBrokersVolumeIsFull(t *testing.T) {
+	broker := stantest.Start(t)
+	apptest.CheckVolume(t, "orders", apptest.OnBus(apptest.OffBus(t, servicetest.Key), broker), broker)
+}
+
 func TestItServesUntilItIsToldToEnd(t *testing.T) {
 	// Given a ticket on the bus
 	broker := stantest.Start(t)

@@ -29,6 +29,11 @@ func TestItSaysInOneLineWhyItDoesNotStart(t *testing.T) {
 	apptest.CheckBusRefusals(t, "tickets", apptest.OffBus(t, servicetest.Key))
 }
 
+func TestItTellsThatTheBrokersVolumeIsFull(t *testing.T) {
+	broker := stantest.Start(t)
+	apptest.CheckVolume(t, "tickets", apptest.OnBus(apptest.OffBus(t, servicetest.Key), broker), broker)
+}
+
 func TestItServesUntilItIsToldToEnd(t *testing.T) {
 	broker := stantest.Start(t)
 	p := apptest.Start(t, apptest.OnBus(apptest.OffBus(t, servicetest.Key), broker)...)
