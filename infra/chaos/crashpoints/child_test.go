@@ -90,7 +90,7 @@ func newService(ctx context.Context, role string, db store.Database, conn orders
 	return nil, fmt.Errorf("no role %q", role)
 }
 
-// trappedService answers, on the admin listener, for its trap and its books.
+// trappedService answers, on the admin listener, for its trap and its books as well.
 type trappedService struct {
 	app.Service
 	role string
@@ -99,6 +99,9 @@ type trappedService struct {
 }
 
 func (s trappedService) AdminRoutes(admin chi.Router) {
+	if service, ok := s.Service.(app.Operated); ok {
+		service.AdminRoutes(admin)
+	}
 	admin.Post("/trap", func(w http.ResponseWriter, r *http.Request) {
 		if err := s.trap.set(r.URL.Query().Get("set")); err != nil {
 			http.Error(w, err.Error(), http.StatusBadRequest)

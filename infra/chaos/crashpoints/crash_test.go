@@ -17,28 +17,40 @@ import (
 // rounds is how often a service is killed at each point.
 const rounds = 10
 
+// phase is what the victim is about when it is killed.
+type phase string
+
+const (
+	inOrder phase = "" // events come and go
+	// inReplay: its store is empty at the start, though the group has a position: history is replayed.
+	inReplay phase = "-in-a-replay"
+	// inRebuild: a person has asked for all replicas to be made anew.
+	inRebuild phase = "-in-a-rebuild"
+)
+
 // scenarios are the points that a service passes.
 var scenarios = []struct {
 	victim string
 	point  point
-	// lost: its store is empty at the start, though the group has a position: history is replayed.
-	lost bool
+	phase  phase
 }{
-	{roleTickets, storedNotPublished, false},
-	{roleTickets, publishedNotNoted, false},
-	{roleTickets, publishedNotForgotten, false},
-	{roleTickets, inTheCommit, false},
-	{roleOrders, storedNotPublished, false},
-	{roleOrders, publishedNotForgotten, false},
-	{roleOrders, halfOfTheBatch, false},
-	{roleOrders, inTheCommit, false},
-	{roleOrders, appliedNotAcked, false},
-	{roleDiary, storedNotPublished, false},
-	{roleDiary, reactedNotApplied, false},
-	{roleDiary, halfOfTheBatch, false},
-	{roleDiary, appliedNotAcked, false},
-	{roleDiary, halfOfTheBatch, true},
-	{roleDiary, replayedNotMarked, true},
+	{roleTickets, storedNotPublished, inOrder},
+	{roleTickets, publishedNotNoted, inOrder},
+	{roleTickets, publishedNotForgotten, inOrder},
+	{roleTickets, inTheCommit, inOrder},
+	{roleOrders, storedNotPublished, inOrder},
+	{roleOrders, publishedNotForgotten, inOrder},
+	{roleOrders, halfOfTheBatch, inOrder},
+	{roleOrders, inTheCommit, inOrder},
+	{roleOrders, appliedNotAcked, inOrder},
+	{roleOrders, halfOfTheBatch, inRebuild},
+	{roleOrders, beforeTheMark, inRebuild},
+	{roleDiary, storedNotPublished, inOrder},
+	{roleDiary, reactedNotApplied, inOrder},
+	{roleDiary, halfOfTheBatch, inOrder},
+	{roleDiary, appliedNotAcked, inOrder},
+	{roleDiary, halfOfTheBatch, inReplay},
+	{roleDiary, beforeTheMark, inReplay},
 }
 
 func TestCrashPointsOnBolt(t *testing.T) {
@@ -89,21 +101,19 @@ func databaseOf(place string) string {
 
 func run(t *testing.T, e engine) {
 	for _, s := range scenarios {
-		name := s.victim + "/" + string(s.point)
-		if s.lost {
-			name += "-in-a-replay"
-		}
-		t.Run(name, func(t *testing.T) {
+		t.Run(s.victim+"/"+string(s.point)+string(s.phase), func(t *testing.T) {
 			if e.parallel {
 				t.Parallel()
 			}
 			w := newWorld(t, e)
 			for round := range rounds {
-				pass := 1 + round*7%20
-				if s.lost {
+				switch s.phase {
+				case inReplay:
 					w.crashInReplay(s.victim, s.point, round)
-				} else {
-					w.crash(s.victim, s.point, pass)
+				case inRebuild:
+					w.crashInRebuild(s.victim, s.point, round)
+				default:
+					w.crash(s.victim, s.point, 1+round*7%20)
 				}
 				w.awaitSettled()
 			}
@@ -134,11 +144,7 @@ func (w *world) crash(role string, at point, pass int) {
 func (w *world) crashInReplay(role string, at point, round int) {
 	w.t.Helper()
 	victim := w.members[role]
-	w.runLoad(func() { // so that there is something new in every round
-		for before := len(w.load.History()); len(w.load.History()) < before+60; {
-			time.Sleep(5 * time.Millisecond)
-		}
-	})
+	w.growHistory()
 	victim.process.Kill()
 	w.newPlace(victim)
 	w.start(victim, fmt.Sprint(at, " ", passInReplay(at, round)))
@@ -149,10 +155,19 @@ func (w *world) crashInReplay(role string, at point, round int) {
 
 // passInReplay is a pass that is sure to come: the mark is set once, and history comes in few, large batches.
 func passInReplay(at point, round int) int {
-	if at == replayedNotMarked {
+	if at == beforeTheMark {
 		return 1
 	}
 	return 1 + round%2
+}
+
+// growHistory brings something new.
+func (w *world) growHistory() {
+	w.runLoad(func() {
+		for before := len(w.load.History()); len(w.load.History()) < before+60; {
+			time.Sleep(5 * time.Millisecond)
+		}
+	})
 }
 
 // runLoad runs the load while until does not return.

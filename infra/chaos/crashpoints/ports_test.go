@@ -29,7 +29,7 @@ type trappedCollection struct {
 
 func (c trappedCollection) Put(ctx context.Context, w store.Write) error {
 	if c.name == "replica-marks" {
-		c.trap.pass(replayedNotMarked)
+		c.trap.pass(beforeTheMark)
 	} else {
 		c.trap.passSoon(inTheCommit)
 	}

@@ -20,7 +20,7 @@ const (
 	halfOfTheBatch        point = "5-half-of-the-batch"
 	inTheCommit           point = "6-in-the-commit"
 	appliedNotAcked       point = "7-applied-not-acked"
-	replayedNotMarked     point = "8-replayed-not-marked"
+	beforeTheMark         point = "8-before-the-mark"
 )
 
 // trap kills its own process, as kill -9 does, at the n-th pass of a point.
