@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
@@ -83,24 +84,27 @@ func (l *loader) step(ctx context.Context, n int, rate float64) (s step, err err
 	l.load(ctx, n, rate, rec)
 	after, err := readUsage()
 	stopWatching()
-	if watchErr := watch.Wait(); err == nil {
-		err = watchErr
-	}
-	if err == nil {
+	if err = errors.Join(err, watch.Wait()); err == nil {
 		s.BacklogEnd, err = l.backlog(ctx)
 	}
 	s.BacklogOver = time.Since(before.at).Seconds() - l.options.duration.Seconds()/2
 	s.spent = after.since(before)
 	s.fill(rec.total(), l.options.duration, after.at.Sub(before.at))
-	if s.Offered = rate; l.options.mode != modeClosed {
-		s.Offered = float64(s.Sent+s.Dropped) / l.options.duration.Seconds() // what was due: chance makes it differ
+	l.judge(&s, rate)
+	return s, err
+}
+
+// judge says what was offered, whether it was too much, and why.
+func (l *loader) judge(s *step, rate float64) {
+	s.Offered = rate
+	if l.options.mode != modeClosed { // what was due: chance makes it differ
+		s.Offered = float64(s.Sent+s.Dropped) / l.options.duration.Seconds()
 	}
 	s.Embedded = l.target.backlog != nil
 	s.Faults = l.api.takeFaults()
-	if s.Saturated = saturation(s, l.options.limit); s.Saturated != "" {
-		s.Limit = firstLimit(s)
+	if s.Saturated = saturation(*s, l.options.limit); s.Saturated != "" {
+		s.Limit = firstLimit(*s)
 	}
-	return s, err
 }
 
 // load sends the requests of a step and returns when they are answered.
