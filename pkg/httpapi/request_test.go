@@ -3,6 +3,7 @@ package httpapi_test
 import (
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -118,4 +119,34 @@ func TestLinkNextKeepsTheQuery(t *testing.T) {
 	if got := w.Header().Get("Link"); got != want {
 		t.Errorf("Link = %s, want %s", got, want)
 	}
+}
+
+// FuzzParsePage: a query is refused as the client's fault, or is a page within the bounds, and what leads to the
+// next page is read as that.
+func FuzzParsePage(f *testing.F) {
+	for _, seed := range []string{"", "limit=5&after=65a000000000000000000001", "limit=0x10", "limit=%35", "after=&after=", "limit=5;after=1", "%"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, query string) {
+		r := httptest.NewRequest(http.MethodGet, "/tickets", nil)
+		r.URL.RawQuery = query
+		page, err := httpapi.ParsePage(r)
+		if err != nil {
+			if fault.KindOf(err) != fault.Invalid {
+				t.Errorf("ParsePage(%q) = %v, want the client's fault", query, err)
+			}
+			return
+		}
+		if page.Limit < 1 || page.Limit > 200 {
+			t.Errorf("ParsePage(%q) has a limit of %d", query, page.Limit)
+		}
+		const last = "65a0000000000000000000ff"
+		w := httptest.NewRecorder()
+		httpapi.LinkNext(w, r, last)
+		target := strings.TrimSuffix(strings.TrimPrefix(w.Header().Get("Link"), "<"), `>; rel="next"`)
+		next, err := httpapi.ParsePage(httptest.NewRequest(http.MethodGet, "/tickets"+target, nil))
+		if err != nil || next.Limit != page.Limit || next.After != last {
+			t.Errorf("the page after ParsePage(%q) is %+v, %v; its link: %s", query, next, err, target)
+		}
+	})
 }
