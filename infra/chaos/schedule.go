@@ -12,7 +12,7 @@ type faultKind string
 // The kinds of faults.
 const (
 	faultKill     faultKind = "kill -9"
-	faultPause    faultKind = "pause"     // longer than AckWait and than the broker needs to call a client dead
+	faultPause    faultKind = "pause"     // longer than AckWait and than it takes to call a silent peer dead
 	faultCut      faultKind = "cut"       // the connections of a link end and no new one is made
 	faultDelay    faultKind = "delay"     // every byte comes late
 	faultHalfOpen faultKind = "half-open" // what one side says does not arrive, and neither is told
@@ -45,7 +45,7 @@ func (f fault) String() string {
 // targets is what can be broken, by name.
 type targets struct {
 	nodes []string // everything that can be killed
-	// paused are the nodes that are paused as clients of the broker: it is not one of them.
+	// paused are the broker, which goes on with what came meanwhile, and its clients, which it then calls dead.
 	paused []string
 	links  []string
 	disks  []string

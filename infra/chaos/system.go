@@ -188,7 +188,7 @@ func (s *system) targets() targets {
 	t := targets{links: s.network.names()}
 	for _, n := range s.nodes {
 		t.nodes = append(t.nodes, n.name)
-		if n.name != brokerName && n.name != mongodName {
+		if n.name != mongodName {
 			t.paused = append(t.paused, n.name)
 		}
 	}
