@@ -71,7 +71,8 @@ func Crash(t *testing.T, place string, open func(ctx context.Context, place stri
 func runChild(t *testing.T, place string, book *ledger, limit int) {
 	t.Helper()
 	child := exec.CommandContext(t.Context(), os.Args[0], "-test.run", "^"+strings.ReplaceAll(t.Name(), "/", "$/^")+"$")
-	child.Env = append(os.Environ(), crashPlace+"="+place)
+	// Killed, it cannot remove the folder that its own t.TempDir made: that goes with this test's.
+	child.Env = append(os.Environ(), crashPlace+"="+place, "TMPDIR="+t.TempDir())
 	child.Stderr = os.Stderr
 	hold, err := child.StdinPipe() // the child ends when this closes, so it cannot outlive the test
 	if err != nil {
