@@ -33,7 +33,11 @@ func catchUp() measurement {
 				return nil, nil, err
 			}
 			events := history(s.events, s.tickets)
-			if err := publishAll(ctx, raw, events); err != nil {
+			messages, err := encodeAll(events)
+			if err != nil {
+				return nil, nil, err
+			}
+			if err := publishAll(ctx, raw, messages); err != nil {
 				return nil, nil, fmt.Errorf("publish the history: %w", err)
 			}
 			c := &backlog{env: env, lengths: lengths(events), events: len(events)}

@@ -35,8 +35,8 @@ func dialClient(ctx context.Context, addr string) (*client, error) {
 func (c *client) close() error { return c.conn.Close() }
 
 // do sends a request as it goes over the wire and returns the body of the answer, valid until the next
-// call. An answer other than 201 is an error.
-func (c *client) do(request []byte) ([]byte, error) {
+// call. An answer with another status is an error.
+func (c *client) do(request []byte, status int) ([]byte, error) {
 	if _, err := c.conn.Write(request); err != nil {
 		return nil, fmt.Errorf("send a request: %w", err)
 	}
@@ -49,7 +49,7 @@ func (c *client) do(request []byte) ([]byte, error) {
 	if _, err := io.Copy(&c.body, answer.Body); err != nil {
 		return nil, fmt.Errorf("read an answer: %w", err)
 	}
-	if answer.StatusCode != http.StatusCreated {
+	if answer.StatusCode != status {
 		return nil, fmt.Errorf("answered %s: %s", answer.Status, c.body.Bytes())
 	}
 	return c.body.Bytes(), nil

@@ -47,23 +47,37 @@ func history(n, tickets int) []event.Ticket {
 	return events
 }
 
-// publishAll publishes events and returns when the broker has stored them all.
-func publishAll(ctx context.Context, conn stango.Conn, events []event.Ticket) error {
+// message is an event as it is published.
+type message struct {
+	channel string
+	data    []byte
+}
+
+func encodeAll(events []event.Ticket) ([]message, error) {
+	messages := make([]message, len(events))
+	for i, e := range events {
+		data, err := event.Encode(e)
+		if err != nil {
+			return nil, err
+		}
+		messages[i] = message{string(e.Subject()), data}
+	}
+	return messages, nil
+}
+
+// publishAll publishes messages and returns when the broker has stored them all.
+func publishAll(ctx context.Context, conn stango.Conn, messages []message) error {
 	var (
 		unanswered sync.WaitGroup
 		mu         sync.Mutex
 		failed     error
 	)
-	for _, e := range events {
-		data, err := event.Encode(e)
-		if err != nil {
-			return err
-		}
+	for _, m := range messages {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
 		unanswered.Add(1)
-		_, err = conn.PublishAsync(string(e.Subject()), data, func(_ string, err error) {
+		_, err := conn.PublishAsync(m.channel, m.data, func(_ string, err error) {
 			defer unanswered.Done()
 			if err != nil {
 				mu.Lock()

@@ -10,7 +10,8 @@
 // publish, bolt syncs before it answers, an event is acked after its write. A machine is as fast as its
 // neighbours let it be, so only ratios count: each value is taken beside a reference that does the least
 // that could be done, moments apart in the same process. What is measured exactly, and beside what, is
-// said at the top of each measurement's file: catchup.go, writepath.go, visible.go, healing.go.
+// said at the top of each measurement's file: catchup.go, publish.go,
+// writepath.go, readpath.go, visible.go, healing.go, binary.go.
 //
 //	go run ./infra/bench                                     a few minutes
 //	go run ./infra/bench -only catch-up -alone -profile DIR  where the time goes
@@ -57,10 +58,11 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.BoolVar(&o.alone, "alone", false, "leave out the references, to profile a measurement")
 	flags.StringVar(&o.out, "out", "build/bench.json", "file for the results")
 	flags.StringVar(&o.profile, "profile", "", "folder for a CPU and an allocation profile of each measurement")
-	flags.IntVar(&o.sizes.events, "events", 100_000, "catch-up: events to drain")
-	flags.IntVar(&o.sizes.tickets, "tickets", 10_000, "catch-up: tickets they belong to")
+	flags.IntVar(&o.sizes.events, "events", 100_000, "catch-up, publish: events to drain")
+	flags.IntVar(&o.sizes.tickets, "tickets", 10_000, "catch-up, publish: tickets they belong to")
 	flags.IntVar(&o.sizes.writes, "writes", 20_000, "write path: requests")
-	flags.IntVar(&o.sizes.clients, "clients", 64, "write path: clients")
+	flags.IntVar(&o.sizes.clients, "clients", 64, "write path, read path: clients")
+	flags.IntVar(&o.sizes.reads, "reads", 20_000, "read path: requests")
 	flags.IntVar(&o.sizes.samples, "samples", 500, "201 to visible: samples")
 	flags.IntVar(&o.sizes.swaps, "swaps", 300, "healing: swaps")
 	if err := flags.Parse(args); err != nil {

@@ -13,15 +13,16 @@ const patience = 5 * time.Minute
 
 // sizes say how much is measured.
 type sizes struct {
-	events, tickets int // catch-up
-	writes, clients int // write path
+	events, tickets int // catch-up, publish
+	writes, clients int // write path; as many clients on the read path
+	reads           int // read path
 	samples         int // 201 to visible
 	swaps           int // healing
 }
 
 func (s sizes) check() error {
 	for name, n := range map[string]int{
-		"events": s.events, "tickets": s.tickets, "writes": s.writes, "clients": s.clients,
+		"events": s.events, "tickets": s.tickets, "writes": s.writes, "clients": s.clients, "reads": s.reads,
 		"samples": s.samples, "swaps": s.swaps,
 	} {
 		if n < 1 {
@@ -48,7 +49,7 @@ type measurement struct {
 
 // measurements are all there are, in the order of the report.
 func measurements() []measurement {
-	return []measurement{catchUp(), writePath(), visible(), healing()}
+	return []measurement{catchUp(), publishing(), writePath(), readPath(), visible(), healing(), binary()}
 }
 
 // take prepares a measurement, takes it runs times and returns its rows.

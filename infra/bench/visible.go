@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"time"
 
 	stango "github.com/nats-io/stan.go"
@@ -93,7 +94,7 @@ func (s *idleSystem) throughSystem(ctx context.Context) (_ []float64, err error)
 		return nil, err
 	}
 	return percentiles(s.samples, func() (time.Duration, error) {
-		answer, err := client.do(request)
+		answer, err := client.do(request, http.StatusCreated)
 		if err != nil {
 			return 0, err
 		}

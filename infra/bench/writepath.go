@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"time"
 
@@ -60,8 +61,8 @@ func (w *writers) overHTTP(ctx context.Context) (_ []float64, err error) {
 		}
 		until.add(clients[i].close)
 	}
-	return w.race(ctx, func(_ context.Context, writer int) error {
-		_, err := clients[writer].do(request)
+	return race(ctx, w.clients, w.writes, func(_ context.Context, writer int) error {
+		_, err := clients[writer].do(request, http.StatusCreated)
 		return err
 	})
 }
@@ -77,7 +78,7 @@ func (w *writers) intoStore(ctx context.Context) (_ []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return w.race(ctx, func(ctx context.Context, _ int) error {
+	return race(ctx, w.clients, w.writes, func(ctx context.Context, _ int) error {
 		write, err := newTicket()
 		if err != nil {
 			return err
@@ -105,15 +106,15 @@ func newTicket() (store.Write, error) {
 	return store.Write{ID: string(payload.ID), State: state, Emit: emit}, nil
 }
 
-// race lets as many writers as there are clients share the writes, and returns the rate.
-func (w *writers) race(ctx context.Context, write func(ctx context.Context, writer int) error) ([]float64, error) {
+// race lets that many clients share n requests, and returns the rate.
+func race(ctx context.Context, clients, n int, do func(ctx context.Context, client int) error) ([]float64, error) {
 	var taken atomic.Int64
 	running, ctx := errgroup.WithContext(ctx)
 	began := time.Now()
-	for writer := range w.clients {
+	for client := range clients {
 		running.Go(func() error {
-			for taken.Add(1) <= int64(w.writes) {
-				if err := write(ctx, writer); err != nil {
+			for taken.Add(1) <= int64(n) {
+				if err := do(ctx, client); err != nil {
 					return err
 				}
 			}
@@ -123,5 +124,5 @@ func (w *writers) race(ctx context.Context, write func(ctx context.Context, writ
 	if err := running.Wait(); err != nil {
 		return nil, err
 	}
-	return []float64{perSecond(w.writes, began)}, nil
+	return []float64{perSecond(n, began)}, nil
 }
