@@ -18,20 +18,21 @@ type rule func(system) []string
 
 // rules are what every overlay keeps.
 var rules = map[string]rule{
-	"labels":     labelled,
-	"security":   restricted,
-	"limits":     limited,
-	"images":     tagged,
-	"probes":     probed,
-	"endings":    endsInTime,
-	"tokens":     tokenless,
-	"references": spoken,
-	"selectors":  selecting,
-	"services":   targeted,
-	"routes":     routed,
-	"budgets":    budgeted,
-	"policies":   guarded,
-	"scalers":    scaled,
+	"labels":      labelled,
+	"credentials": credentialed,
+	"security":    restricted,
+	"limits":      limited,
+	"images":      tagged,
+	"probes":      probed,
+	"endings":     endsInTime,
+	"tokens":      tokenless,
+	"references":  spoken,
+	"selectors":   selecting,
+	"services":    targeted,
+	"routes":      routed,
+	"budgets":     budgeted,
+	"policies":    guarded,
+	"scalers":     scaled,
 }
 
 func TestEveryOverlayKeepsTheRules(t *testing.T) {
@@ -88,6 +89,17 @@ func TestRulesFindMistakes(t *testing.T) {
 			"Deployment auth-depl: JWT_KEY is not optional, so without it the service cannot say so"},
 		{"references", func(t *testing.T, s system) { container(t, s, "auth-depl").Env[0].ValueFrom.SecretKeyRef.Name = "jwt" },
 			`Deployment auth-depl: JWT_KEY comes from Secret "jwt", which there is not`},
+		{"credentials", func(t *testing.T, s system) {
+			demandCredentials(must[*appsv1.Deployment](t, s, "nats-depl"))
+		}, `Deployment orders-depl: NATS_PASSWORD comes from "", want "nats-secret"`},
+		{"credentials", func(t *testing.T, s system) {
+			c := container(t, s, "auth-depl")
+			c.Env = append(c.Env, corev1.EnvVar{Name: "NATS_USER", Value: "services"})
+		}, `Deployment auth-depl: NATS_USER comes from "another place", want ""`},
+		{"credentials", func(t *testing.T, s system) {
+			c := container(t, s, "nats-depl")
+			c.Args = append(c.Args, "-c", "/tmp/nats.conf")
+		}, "Deployment nats-depl: /tmp/nats.conf is in no Secret"},
 		{"selectors", func(t *testing.T, s system) {
 			must[*corev1.Service](t, s, "auth-srv").Spec.Selector = map[string]string{"app": "auth"}
 		},

@@ -27,3 +27,8 @@ for service in auth tickets orders; do
   fill "$service-mongo-secret" "MONGO_USERNAME=$service" "MONGO_PASSWORD=$password" \
     "MONGO_URI=mongodb://$service:$password@$service-mongo-srv:27017/?authSource=admin"
 done
+if ! has nats-secret NATS_PASSWORD; then
+  password=$(random)
+  fill nats-secret NATS_USER=services "NATS_PASSWORD=$password" \
+    "nats.conf=authorization: {user: 'services', password: '$password'}"
+fi
