@@ -17,7 +17,7 @@ func (w *world) crashInRebuild(role string, at point, round int) {
 	w.growHistory()
 	w.awaitSettled() // only the rebuild passes the point now
 	w.setTrap(victim, fmt.Sprint(at, " ", passInRebuild(at, round)))
-	w.startRebuild(victim)
+	_, _, _ = w.ask(http.MethodPost, victim, rebuildPath) // it may be gone before its answer
 	w.awaitCrash(victim, at)
 	w.start(victim, "")
 	w.awaitReady(victim)
