@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"io"
 	"os"
 	"path/filepath"
 	"slices"
@@ -15,7 +16,7 @@ import (
 // tiny sizes: what is measured is not looked at.
 func tiny(out string, more ...string) []string {
 	return slices.Concat([]string{
-		"-runs", "2", "-events", "300", "-tickets", "40", "-writes", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-out", out,
+		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-writes", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-out", out,
 	}, more)
 }
 
@@ -59,8 +60,8 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 		}
 	}
 	want := []shape{
-		{"catch-up", "events/s", "ratio >= 0.4"},
-		{"publish", "events/s", "ratio >= 0.5"},
+		{"catch-up, 300 events of 40 tickets", "events/s", "ratio >= 0.4"},
+		{"publish, 200 events of 30 tickets", "events/s", "ratio >= 0.5"},
 		{"write path", "requests/s", "ratio >= 0.6"},
 		{"read path", "requests/s", "ratio >= 0.5"},
 		{"201 to visible p50", "ms", "ratio <= 3"},
@@ -121,6 +122,7 @@ func TestArgumentsThatMeasureNothing(t *testing.T) {
 		"no run":                    {"-runs", "0"},
 		"no sample":                 {"-samples", "0"},
 		"tickets without events":    {"-events", "5", "-tickets", "6"},
+		"outboxes without events":   {"-outbox", "5", "-outbox-tickets", "6"},
 		"an unknown measurement":    {"-only", "nothing"},
 		"an argument":               {"catch-up"},
 		"an unknown flag":           {"-fast"},
@@ -132,6 +134,30 @@ func TestArgumentsThatMeasureNothing(t *testing.T) {
 				t.Error("accepted")
 			}
 		})
+	}
+}
+
+func TestFullIsLargerUnlessToldOtherwise(t *testing.T) {
+	for _, tt := range []struct {
+		args            []string
+		events, tickets int
+		names           string
+	}{
+		{nil, 100_000, 10_000, "catch-up, 100k events of 10k tickets"},
+		{[]string{"-full"}, 500_000, 50_000, "catch-up, 500k events of 50k tickets"},
+		{[]string{"-full", "-events", "60001"}, 60_001, 50_000, "catch-up, 60001 events of 50k tickets"},
+		{[]string{"-tickets", "400", "-full", "-events", "2000000"}, 2_000_000, 400, "catch-up, 2M events of 400 tickets"},
+	} {
+		o, err := parseOptions(tt.args, io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if o.sizes.events != tt.events || o.sizes.tickets != tt.tickets {
+			t.Errorf("%v: %d events of %d tickets, want %d of %d", tt.args, o.sizes.events, o.sizes.tickets, tt.events, tt.tickets)
+		}
+		if name := measurements(o)[0].rows[0].name; name != tt.names {
+			t.Errorf("%v measures %q, want %q", tt.args, name, tt.names)
+		}
 	}
 }
 

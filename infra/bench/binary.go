@@ -23,7 +23,7 @@ func binary() measurement {
 			{name: "binary, the largest", unit: "MB", target: valueAtMost(25)},
 			{name: "binary, with the broker inside", unit: "programs", target: valueAtMost(0)},
 		},
-		prepare: func(ctx context.Context, env *environment, _ sizes) (value, reference probe, err error) {
+		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			programs, err := goCommand(ctx, "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, "ticketing/services/...")
 			if err != nil {
 				return nil, nil, err

@@ -23,11 +23,11 @@ import (
 // from the subscribing until the last ack.
 //
 // Both begin with a connection that stands and a group the broker has never heard of.
-func catchUp() measurement {
+func catchUp(s sizes) measurement {
 	return measurement{
 		name: "catch-up",
-		rows: []row{{name: "catch-up", unit: "events/s", target: ratioAtLeast(0.4)}},
-		prepare: func(ctx context.Context, env *environment, s sizes) (value, reference probe, err error) {
+		rows: []row{{name: fmt.Sprintf("catch-up, %s events of %s tickets", amount(s.events), amount(s.tickets)), unit: "events/s", target: ratioAtLeast(0.4)}},
+		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			raw, err := env.connectRaw(&env.cleanup)
 			if err != nil {
 				return nil, nil, err

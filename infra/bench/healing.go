@@ -15,14 +15,14 @@ import (
 // version 1, which may arrive at either member, until both are applied and durable.
 //
 // The reference is what the textbook pays, which leaves an early event un-acked: AckWait.
-func healing() measurement {
+func healing(s sizes) measurement {
 	return measurement{
 		name: "healing of a swap",
 		rows: []row{
 			{name: "healing of a swap p50", unit: "ms", target: valueAtMost(20)},
 			{name: "healing of a swap p99", unit: "ms", target: valueAtMost(20)},
 		},
-		prepare: func(ctx context.Context, env *environment, s sizes) (value, reference probe, err error) {
+		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			g := &swappedEvents{env: env, swaps: s.swaps, acked: newArrivals()}
 			return g.heal, ackWait, g.start(ctx)
 		},

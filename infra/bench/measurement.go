@@ -3,8 +3,10 @@ package main
 import (
 	"context"
 	"errors"
+	"flag"
 	"fmt"
 	"log/slog"
+	"strconv"
 	"time"
 )
 
@@ -13,17 +15,30 @@ const patience = 5 * time.Minute
 
 // sizes say how much is measured.
 type sizes struct {
-	events, tickets int // catch-up, publish
-	writes, clients int // write path; as many clients on the read path
-	reads           int // read path
-	samples         int // 201 to visible
-	swaps           int // healing
+	events, tickets       int // catch-up
+	outbox, outboxTickets int // publish
+	writes, clients       int // write path; as many clients on the read path
+	reads                 int // read path
+	samples               int // 201 to visible
+	swaps                 int // healing
+}
+
+// enlarge sets the sizes of -full that the command line did not set.
+func (s *sizes) enlarge(flags *flag.FlagSet) {
+	said := map[string]bool{}
+	flags.Visit(func(f *flag.Flag) { said[f.Name] = true })
+	if !said["events"] {
+		s.events = 500_000
+	}
+	if !said["tickets"] {
+		s.tickets = 50_000
+	}
 }
 
 func (s sizes) check() error {
 	for name, n := range map[string]int{
-		"events": s.events, "tickets": s.tickets, "writes": s.writes, "clients": s.clients, "reads": s.reads,
-		"samples": s.samples, "swaps": s.swaps,
+		"events": s.events, "tickets": s.tickets, "outbox": s.outbox, "outbox-tickets": s.outboxTickets,
+		"writes": s.writes, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps,
 	} {
 		if n < 1 {
 			return fmt.Errorf("-%s %d: must be at least 1", name, n)
@@ -32,7 +47,21 @@ func (s sizes) check() error {
 	if s.events < s.tickets {
 		return fmt.Errorf("-events %d: each of %d tickets has at least one", s.events, s.tickets)
 	}
+	if s.outbox < s.outboxTickets {
+		return fmt.Errorf("-outbox %d: each of %d tickets has at least one event", s.outbox, s.outboxTickets)
+	}
 	return nil
+}
+
+// amount writes a number of things: 300, 50k, 1M.
+func amount(n int) string {
+	switch {
+	case n >= 1_000_000 && n%1_000_000 == 0:
+		return fmt.Sprintf("%dM", n/1_000_000)
+	case n >= 1000 && n%1000 == 0:
+		return fmt.Sprintf("%dk", n/1000)
+	}
+	return strconv.Itoa(n)
 }
 
 // probe measures once and returns one number for each row of its measurement.
@@ -44,12 +73,13 @@ type measurement struct {
 	// rows tell what the numbers of a probe are.
 	rows []row
 	// prepare does what is needed once, in an environment of the measurement's own.
-	prepare func(ctx context.Context, env *environment, s sizes) (value, reference probe, err error)
+	prepare func(ctx context.Context, env *environment) (value, reference probe, err error)
 }
 
-// measurements are all there are, in the order of the report.
-func measurements() []measurement {
-	return []measurement{catchUp(), publishing(), writePath(), readPath(), visible(), healing(), binary()}
+// measurements are those to choose from, in the order of the report.
+func measurements(o options) []measurement {
+	s := o.sizes
+	return []measurement{catchUp(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), binary()}
 }
 
 // take prepares a measurement, takes it runs times and returns its rows.
@@ -59,7 +89,7 @@ func take(ctx context.Context, m measurement, o options, log *slog.Logger) (resu
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, env.close()) }()
-	value, reference, err := m.prepare(ctx, env, o.sizes)
+	value, reference, err := m.prepare(ctx, env)
 	if err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}

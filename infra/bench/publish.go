@@ -19,12 +19,12 @@ import (
 //
 // The reference publishes the same payloads with stan.go alone, asynchronously with at most 1024 unanswered,
 // until the last is answered.
-func publishing() measurement {
+func publishing(s sizes) measurement {
 	return measurement{
 		name: "publish",
-		rows: []row{{name: "publish", unit: "events/s", target: ratioAtLeast(0.5)}},
-		prepare: func(_ context.Context, env *environment, s sizes) (value, reference probe, err error) {
-			events := history(s.events, s.tickets)
+		rows: []row{{name: fmt.Sprintf("publish, %s events of %s tickets", amount(s.outbox), amount(s.outboxTickets)), unit: "events/s", target: ratioAtLeast(0.5)}},
+		prepare: func(_ context.Context, env *environment) (value, reference probe, err error) {
+			events := history(s.outbox, s.outboxTickets)
 			messages, err := encodeAll(events)
 			if err != nil {
 				return nil, nil, err

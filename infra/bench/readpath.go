@@ -16,11 +16,11 @@ import (
 //
 // The reference answers the same requests of the same clients with the same bodies out of memory: a bare
 // net/http handler and server.
-func readPath() measurement {
+func readPath(s sizes) measurement {
 	return measurement{
 		name: "read path",
 		rows: []row{{name: "read path", unit: "requests/s", target: ratioAtLeast(0.5)}},
-		prepare: func(ctx context.Context, env *environment, s sizes) (value, reference probe, err error) {
+		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			r := &readers{env: env, clients: s.clients, reads: s.reads, bodies: map[string][]byte{}}
 			if err := r.start(ctx); err != nil {
 				return nil, nil, err

@@ -21,14 +21,14 @@ import (
 //
 // The reference is an event of the same size through the same broker by stan.go alone: from the call of
 // Publish until the handler of a durable queue subscriber has it.
-func visible() measurement {
+func visible(s sizes) measurement {
 	return measurement{
 		name: "201 to visible",
 		rows: []row{
 			{name: "201 to visible p50", unit: "ms", target: ratioAtMost(3)},
 			{name: "201 to visible p99", unit: "ms", target: ratioAtMost(5)},
 		},
-		prepare: func(ctx context.Context, env *environment, s sizes) (value, reference probe, err error) {
+		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			idle := &idleSystem{env: env, samples: s.samples, applied: newArrivals(), received: newArrivals()}
 			return idle.throughSystem, idle.throughBroker, idle.start(ctx)
 		},

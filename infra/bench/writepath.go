@@ -23,11 +23,11 @@ import (
 // The reference is the bolt store alone, with the same number of writers and the broker running beside it.
 // Each writes what a request writes, of the same bytes: Put of a new record with its state and its event,
 // then Forget of that event, each durable before the next. A pair counts as one.
-func writePath() measurement {
+func writePath(s sizes) measurement {
 	return measurement{
 		name: "write path",
 		rows: []row{{name: "write path", unit: "requests/s", target: ratioAtLeast(0.6)}},
-		prepare: func(_ context.Context, env *environment, s sizes) (value, reference probe, err error) {
+		prepare: func(_ context.Context, env *environment) (value, reference probe, err error) {
 			w := &writers{env: env, clients: s.clients, writes: s.writes}
 			return w.overHTTP, w.intoStore, nil
 		},
