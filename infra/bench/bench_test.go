@@ -61,6 +61,7 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 	}
 	want := []shape{
 		{"catch-up, 300 events of 40 tickets", "events/s", "ratio >= 0.4"},
+		{"catch-up by two members, 300 events of 40 tickets", "events/s", "ratio >= 0.9"},
 		{"publish, 200 events of 30 tickets", "events/s", "ratio >= 0.5"},
 		{"write path", "requests/s", "ratio >= 0.6"},
 		{"read path", "requests/s", "ratio >= 0.5"},

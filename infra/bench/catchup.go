@@ -11,6 +11,7 @@ import (
 	stango "github.com/nats-io/stan.go"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan"
 	"ticketing/services/orders"
 )
 
@@ -28,20 +29,11 @@ func catchUp(s sizes) measurement {
 		name: "catch-up",
 		rows: []row{{name: fmt.Sprintf("catch-up, %s events of %s tickets", amount(s.events), amount(s.tickets)), unit: "events/s", target: ratioAtLeast(0.4)}},
 		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
-			raw, err := env.connectRaw(&env.cleanup)
+			b, err := fillBacklog(ctx, env, s)
 			if err != nil {
 				return nil, nil, err
 			}
-			events := history(s.events, s.tickets)
-			messages, err := encodeAll(events)
-			if err != nil {
-				return nil, nil, err
-			}
-			if err := publishAll(ctx, raw, messages); err != nil {
-				return nil, nil, fmt.Errorf("publish the history: %w", err)
-			}
-			c := &backlog{env: env, lengths: lengths(events), events: len(events)}
-			return c.drainIntoReplica, c.drainRaw, nil
+			return b.drainIntoReplica(1), b.drainRaw, nil
 		},
 	}
 }
@@ -53,7 +45,29 @@ type backlog struct {
 	events  int
 }
 
-func (b *backlog) drainIntoReplica(ctx context.Context) (_ []float64, err error) {
+// fillBacklog publishes a history to a new broker.
+func fillBacklog(ctx context.Context, env *environment, s sizes) (*backlog, error) {
+	raw, err := env.connectRaw(&env.cleanup)
+	if err != nil {
+		return nil, err
+	}
+	events := history(s.events, s.tickets)
+	messages, err := encodeAll(events)
+	if err != nil {
+		return nil, err
+	}
+	if err := publishAll(ctx, raw, messages); err != nil {
+		return nil, fmt.Errorf("publish the history: %w", err)
+	}
+	return &backlog{env: env, lengths: lengths(events), events: len(events)}, nil
+}
+
+// drainIntoReplica lets that many members on one new store drain it.
+func (b *backlog) drainIntoReplica(members int) probe {
+	return func(ctx context.Context) ([]float64, error) { return b.drainByMembers(ctx, members) }
+}
+
+func (b *backlog) drainByMembers(ctx context.Context, members int) (_ []float64, err error) {
 	var until cleanup
 	defer func() { err = errors.Join(err, until.close()) }()
 	forgetter, err := b.env.connectRaw(&until)
@@ -65,15 +79,19 @@ func (b *backlog) drainIntoReplica(ctx context.Context) (_ []float64, err error)
 	if err != nil {
 		return nil, err
 	}
-	conn, err := b.env.connect(ctx, &until, "orders")
-	if err != nil {
-		return nil, err
+	conns := make([]*stan.Conn, members)
+	for i := range conns {
+		if conns[i], err = b.env.connect(ctx, &until, "orders"); err != nil {
+			return nil, err
+		}
 	}
 	left := newCountdown(b.lengths)
 	began := time.Now()
-	_, err = startOrders(ctx, b.env, &until, db, conn, func(m bus.Message) { left.count(m.Channel, m.Sequence) })
-	if err != nil {
-		return nil, err
+	for _, conn := range conns {
+		_, err = startOrders(ctx, b.env, &until, db, conn, func(m bus.Message) { left.count(m.Channel, m.Sequence) })
+		if err != nil {
+			return nil, err
+		}
 	}
 	if err := left.wait(ctx); err != nil {
 		return nil, err

@@ -10,8 +10,8 @@
 // publish, bolt syncs before it answers, an event is acked after its write. A machine is as fast as its
 // neighbours let it be, so only ratios count: each value is taken beside a reference that does the least
 // that could be done, moments apart in the same process. What is measured exactly, and beside what, is
-// said at the top of each measurement's file: catchup.go, publish.go,
-// writepath.go, readpath.go, visible.go, healing.go, binary.go.
+// said at the top of each measurement's file: catchup.go, twomembers.go,
+// publish.go, writepath.go, readpath.go, visible.go, healing.go, binary.go.
 //
 //	go run ./infra/bench                                     a few minutes
 //	go run ./infra/bench -full                               longer: the sizes that were promised, and what takes them

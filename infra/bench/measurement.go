@@ -79,7 +79,7 @@ type measurement struct {
 // measurements are those to choose from, in the order of the report.
 func measurements(o options) []measurement {
 	s := o.sizes
-	return []measurement{catchUp(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), binary()}
+	return []measurement{catchUp(s), twoMembers(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), binary()}
 }
 
 // take prepares a measurement, takes it runs times and returns its rows.
