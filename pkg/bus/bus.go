@@ -81,7 +81,9 @@ type Start int
 const (
 	// FromOldest replays everything the broker has retained. A group always starts so (clause 4).
 	FromOldest Start = iota
-	// FromNow takes only what is published from now on. Not for groups.
+	// FromNow takes what is published from now on: everything since Subscribe has returned, also over lost
+	// connections, and perhaps what was published while it was joining. An adapter that cannot tell where
+	// that began may bring older events after a lost connection, but misses none. Not for groups.
 	FromNow
 )
 

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net"
 	"sync"
+	"time"
 )
 
 // Link is a TCP connection to a broker that can be taken away: a listener that forwards what connects to it.
@@ -15,7 +16,8 @@ type Link struct {
 
 	mu     sync.Mutex
 	state  linkState
-	change *sync.Cond // state
+	change *sync.Cond    // state
+	delay  time.Duration // of what goes to the broker
 	conns  map[net.Conn]struct{}
 }
 
@@ -47,33 +49,38 @@ func (l *Link) Addr() string {
 
 // Cut ends every connection, and each new one at once.
 func (l *Link) Cut() {
-	l.set(linkCut)
+	l.set(linkCut, 0)
 }
 
 // Stall keeps every connection, and takes new ones, but lets nothing through, as a broken network does.
 func (l *Link) Stall() {
-	l.set(linkStalled)
+	l.set(linkStalled, 0)
 }
 
-// Heal ends a Cut or a Stall. Connections that were stalled go on where they stood.
+// Slow lets everything through, to the broker only after that delay.
+func (l *Link) Slow(delay time.Duration) {
+	l.set(linkUp, delay)
+}
+
+// Heal ends a Cut, a Stall or a Slow. Connections that were stalled go on where they stood.
 func (l *Link) Heal() {
-	l.set(linkUp)
+	l.Slow(0)
 }
 
 // Close ends the link and waits until it is gone.
 func (l *Link) Close() {
-	l.set(linkClosed)
+	l.set(linkClosed, 0)
 	_ = l.listener.Close() // a second Close has nothing to say
 	l.running.Wait()
 }
 
-func (l *Link) set(state linkState) {
+func (l *Link) set(state linkState, delay time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.state == linkClosed {
 		return
 	}
-	l.state = state
+	l.state, l.delay = state, delay
 	if state == linkCut || state == linkClosed {
 		for conn := range l.conns {
 			_ = conn.Close() // what it would say is what was asked for
@@ -113,18 +120,19 @@ func (l *Link) forward(client net.Conn) {
 	defer l.remove(broker)
 
 	var back sync.WaitGroup
-	back.Go(func() { l.copy(client, broker) })
-	l.copy(broker, client)
+	back.Go(func() { l.copy(client, broker, noDelay) })
+	l.copy(broker, client, l.latency)
 	back.Wait()
 }
 
-// copy carries bytes one way. Where one side ends, both do.
-func (l *Link) copy(to, from net.Conn) {
+// copy carries bytes one way, each lot after the delay of the moment. Where one side ends, both do.
+func (l *Link) copy(to, from net.Conn, delay func() time.Duration) {
 	defer to.Close()
 	defer from.Close()
 	buffer := make([]byte, 32<<10)
 	for {
 		n, err := from.Read(buffer)
+		time.Sleep(delay())
 		if n > 0 && l.pass() {
 			if _, err := to.Write(buffer[:n]); err != nil {
 				return
@@ -145,6 +153,15 @@ func (l *Link) pass() bool {
 	}
 	return l.state == linkUp
 }
+
+// latency is how long what goes to the broker takes.
+func (l *Link) latency() time.Duration {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.delay
+}
+
+func noDelay() time.Duration { return 0 }
 
 func (l *Link) add(conn net.Conn) bool {
 	l.mu.Lock()

@@ -24,7 +24,8 @@ type Config struct {
 	Credentials Credentials
 	TLS         TLSFiles
 	// MonitorURL is the broker's HTTP monitoring, for instance http://127.0.0.1:8222. Without it
-	// the Inspector's methods return bus.ErrUnavailable.
+	// the Inspector's methods return bus.ErrUnavailable, and a subscription from now on may bring
+	// events from before (Conn.Subscribe).
 	MonitorURL string
 	// ClusterID is the NATS Streaming cluster's id.
 	ClusterID string

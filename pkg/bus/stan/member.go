@@ -21,10 +21,9 @@ type member struct {
 	ctx    context.Context // the handler's
 	cancel context.CancelFunc
 
-	joining sync.Mutex // one join or leave at a time; guards the next three
+	joining sync.Mutex // one join or leave at a time; guards the next two
 	session *session   // nil before the first join
 	sub     stango.Subscription
-	since   time.Time // when the first join was asked for
 
 	turn sync.Mutex // held while the handler is called: one call at a time, across sessions
 
@@ -44,7 +43,7 @@ func newMember(c *Conn, spec bus.Subscription, handle bus.Handler) *member {
 }
 
 // join subscribes on s. Joining the same session again does nothing; bus.ErrClosed after Close.
-func (m *member) join(s *session) error {
+func (m *member) join(ctx context.Context, s *session) error {
 	m.joining.Lock()
 	defer m.joining.Unlock()
 	if m.isClosing() {
@@ -53,8 +52,8 @@ func (m *member) join(s *session) error {
 	if m.session == s {
 		return nil
 	}
-	if m.session == nil {
-		m.since = time.Now()
+	if m.session == nil && m.spec.Start == bus.FromNow {
+		m.learnNow(ctx)
 	}
 	sub, err := s.subscribe(m.spec, m.startAt(), func(msg *stango.Msg) { m.deliver(s, msg) })
 	if err != nil {
@@ -64,6 +63,23 @@ func (m *member) join(s *session) error {
 	return nil
 }
 
+// learnNow notes which event is the last before the first join, while the broker is the one of the session
+// that is about to be joined. What is published between this and the join comes too. The broker could also be
+// told how long ago the first join was, but it would count that from when the request reaches it, on its own
+// clock: a request under way for long, or a clock that is set, would jump over events.
+func (m *member) learnNow(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, requestTimeout)
+	defer cancel()
+	channel, err := m.conn.Channel(ctx, m.spec.Channel)
+	if err != nil {
+		m.conn.log.Debug("last event unknown; a lost connection may bring old ones", "subject", m.spec.Channel, "error", err)
+		return
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.position.after(channel.LastSeq)
+}
+
 // startAt is where a subscription begins. A group ignores it once its durable exists.
 func (m *member) startAt() stango.SubscriptionOption {
 	if m.spec.Group != "" {
@@ -71,16 +87,15 @@ func (m *member) startAt() stango.SubscriptionOption {
 	}
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	next, seen := m.position.resume()
+	next, known := m.position.resume()
 	switch {
-	case seen:
+	case known:
 		return stango.StartAtSequence(next)
-	case m.spec.Start == bus.FromNow && m.session != nil:
-		// It has joined before and seen nothing: take what was published since.
-		return stango.StartAtTime(m.since)
-	case m.spec.Start == bus.FromNow:
+	case m.spec.Start == bus.FromNow && m.session == nil:
 		return stango.StartAt(pb.StartPosition_NewOnly)
 	default:
+		// Also where it has joined before, from an event that could not be learnt, and has seen
+		// nothing: only everything is sure to have what was published since.
 		return stango.DeliverAllAvailable()
 	}
 }

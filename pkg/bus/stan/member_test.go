@@ -199,3 +199,61 @@ func TestStartsOverWhenTheBrokerDoesNotAnswer(t *testing.T) {
 		startsOver(t, conn, link, 0)
 	})
 }
+
+// Without the broker's monitoring nothing tells where "now" was, once the connection is lost: older events may
+// come, but none is missed.
+func TestFromNowOverALostConnection(t *testing.T) {
+	for name, tt := range map[string]struct {
+		monitored bool
+		want      []string
+	}{
+		"with monitoring":    {true, []string{"new"}},
+		"without monitoring": {false, []string{"old", "new"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			b := startBroker(t, stanserver.Config{})
+			publisher := connected(t, b.config("publisher", b.Addr()))
+			publish := func(data string) {
+				t.Helper()
+				if err := publisher.Publish(soon(t), "ticket:created", []byte(data)); err != nil {
+					t.Fatal(err)
+				}
+			}
+			publish("old")
+
+			// Given a member that takes only what is new, and has seen nothing,
+			link := linkTo(t, b)
+			cfg := b.config("member", link.Addr())
+			if !tt.monitored {
+				cfg.MonitorURL = ""
+			}
+			conn := connected(t, cfg)
+			got := make(chan string, 10)
+			spec := bus.Subscription{Channel: "ticket:created", Start: bus.FromNow}
+			_, err := conn.Subscribe(soon(t), spec, bus.Each(func(_ context.Context, m bus.Message) error {
+				got <- string(m.Data)
+				return nil
+			}))
+			if err != nil {
+				t.Fatal(err)
+			}
+
+			// when an event is published while it is away, and the way back is slow, then it comes.
+			link.Cut()
+			poll(t, "the loss", func() bool { return !conn.Health().Connected })
+			publish("new")
+			link.Slow(500 * time.Millisecond)
+			for _, want := range tt.want {
+				select {
+				case data := <-got:
+					if data != want {
+						t.Errorf("got %s, want %s", data, want)
+					}
+				case <-time.After(patience):
+					t.Fatalf("%s never came", want)
+				}
+			}
+		})
+	}
+}

@@ -64,7 +64,7 @@ func (c *Conn) install(s *session) []*member {
 func (c *Conn) resubscribe(ctx context.Context, s *session, members []*member) bool {
 	for _, m := range members {
 		for failures := 1; ; failures++ {
-			err := m.join(s)
+			err := m.join(ctx, s)
 			if err == nil || errors.Is(err, bus.ErrClosed) {
 				break
 			}

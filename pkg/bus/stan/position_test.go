@@ -11,7 +11,10 @@ func TestPositionResume(t *testing.T) {
 		given func(p *position)
 		want  uint64
 	}{
-		"nothing seen":              {given: func(*position) {}},
+		"nothing known":             {given: func(*position) {}},
+		"begun and nothing seen":    {given: func(p *position) { p.after(4) }, want: 5},
+		"begun and seen":            {given: func(p *position) { p.after(4); p.handed(5); p.acked(5) }, want: 6},
+		"begun, first one dropped":  {given: func(p *position) { p.after(4); p.handed(6); p.acked(6) }, want: 5},
 		"in work":                   {given: func(p *position) { p.handed(5) }, want: 5},
 		"done":                      {given: func(p *position) { p.handed(5); p.acked(5) }, want: 6},
 		"done out of order":         {given: func(p *position) { p.handed(5); p.handed(6); p.acked(6) }, want: 5},

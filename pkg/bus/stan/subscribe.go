@@ -12,7 +12,9 @@ import (
 //
 // AckWait is rounded up to whole seconds. A plain subscription whose connection was lost goes on at the
 // first event that was not settled with nil; where the broker's disk was lost too it goes on with what is
-// published from then on. While a handler blocks longer than AckWait, at most twice MaxInflight
+// published from then on. One from now on learns from the broker's monitoring where it begins. Without an answer
+// there, within two seconds, and with nothing seen when the connection is lost, it goes back to the oldest
+// event, as nothing less is sure to miss none. While a handler blocks longer than AckWait, at most twice MaxInflight
 // messages and 32 MiB are kept for it; what is beyond is dropped un-acked, and comes again.
 func (c *Conn) Subscribe(ctx context.Context, spec bus.Subscription, handle bus.Handler) (bus.Member, error) {
 	spec, err := spec.WithDefaults()
@@ -34,7 +36,7 @@ func (c *Conn) enlist(ctx context.Context, m *member) error {
 		if err != nil {
 			return err
 		}
-		err = m.join(s)
+		err = m.join(ctx, s)
 		if err == nil && c.adopt(m, s) {
 			return nil
 		}
