@@ -16,7 +16,8 @@ import (
 // tiny sizes: what is measured is not looked at.
 func tiny(out string, more ...string) []string {
 	return slices.Concat([]string{
-		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-writes", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-out", out,
+		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-writes", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3",
+		"-full", "-large", "400", "-small", "40", "-changes", "200", "-out", out,
 	}, more)
 }
 
@@ -71,6 +72,8 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 		{"healing of a swap p99", "ms", "value <= 20"},
 		{"binary, the largest", "MB", "value <= 25"},
 		{"binary, with the broker inside", "programs", "value <= 0"},
+		{"catch-up, cost per event at 400 tickets, reference at 40", "of bolt's", "ratio <= 1.3"},
+		{"write path, cost per request at 400 tickets, reference at 40", "of bolt's", "ratio <= 1.3"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -196,5 +199,21 @@ func TestACopyIsCountedOnce(t *testing.T) {
 	left.count("a", 2)
 	if err := left.wait(t.Context()); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestAPopulationGoesOnWhereItWas(t *testing.T) {
+	tickets := newPopulation(newIDs(7))
+	stands := map[string]int64{}
+	for range 3 { // runs
+		for i, e := range tickets.change(50) {
+			if want := stands[string(e.ID)] + 1; int64(e.Version) != want {
+				t.Fatalf("event %d has version %d, want %d", i, e.Version, want)
+			}
+			stands[string(e.ID)] = int64(e.Version)
+		}
+	}
+	if len(stands) != 7 {
+		t.Errorf("%d tickets changed, want all 7", len(stands))
 	}
 }

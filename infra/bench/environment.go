@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -24,17 +25,18 @@ const clusterID = "ticketing"
 type environment struct {
 	dir    string
 	broker *stanserver.Server
+	stock  *stock
 	log    *slog.Logger
 	cleanup
 	named int
 }
 
-func newEnvironment(log *slog.Logger) (*environment, error) {
+func newEnvironment(stock *stock, log *slog.Logger) (*environment, error) {
 	dir, err := os.MkdirTemp("", "ticketing-bench-")
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
-	env := &environment{dir: dir, log: log}
+	env := &environment{dir: dir, stock: stock, log: log}
 	env.add(func() error { return os.RemoveAll(dir) })
 	env.broker, err = stanserver.Start(stanserver.Config{ClusterID: clusterID, Dir: filepath.Join(dir, "nats"), Logger: log})
 	if err != nil {
@@ -42,6 +44,16 @@ func newEnvironment(log *slog.Logger) (*environment, error) {
 	}
 	env.add(func() error { env.broker.Shutdown(); return nil })
 	return env, nil
+}
+
+// another is one more environment, with a broker of its own, that is closed with this one.
+func (e *environment) another() (*environment, error) {
+	another, err := newEnvironment(e.stock, e.log)
+	if err != nil {
+		return nil, err
+	}
+	e.add(another.close)
+	return another, nil
 }
 
 // name returns a new name for a client, a group or a file.
@@ -76,12 +88,48 @@ func (e *environment) connectRaw(until *cleanup) (stango.Conn, error) {
 // database opens an empty database that is closed and removed with until.
 func (e *environment) database(until *cleanup, kind string) (*bolt.DB, error) {
 	path := filepath.Join(e.dir, e.name(kind)+".db")
+	until.add(func() error { return os.Remove(path) })
+	return openDatabase(until, path)
+}
+
+// openDatabase opens a database that is closed with until.
+func openDatabase(until *cleanup, path string) (*bolt.DB, error) {
 	db, err := bolt.Open(path)
 	if err != nil {
 		return nil, err
 	}
-	until.add(func() error { return errors.Join(db.Close(), os.Remove(path)) })
+	until.add(db.Close)
 	return db, nil
+}
+
+// copyOfFull returns a copy of a full store of the stock. It is on the disk before anything is measured.
+func (e *environment) copyOfFull(ctx context.Context, kind shelf, tickets int) (path string, err error) {
+	full, err := e.stock.full(ctx, kind, tickets)
+	if err != nil {
+		return "", err
+	}
+	path = filepath.Join(e.dir, e.name(kind.service)+".db")
+	if err := copyFile(path, full); err != nil {
+		return "", fmt.Errorf("copy the store of %s: %w", kind.service, err)
+	}
+	return path, nil
+}
+
+func copyFile(to, from string) (err error) {
+	source, err := os.Open(from)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, source.Close()) }()
+	target, err := os.Create(to)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, target.Close()) }()
+	if _, err := io.Copy(target, source); err != nil {
+		return err
+	}
+	return target.Sync()
 }
 
 // background runs a service until until is closed, which waits for its end.

@@ -28,11 +28,7 @@ func ticketEvent(id event.ID, version event.Version) event.Ticket {
 // neighbours are events of different tickets, which is the worst case for a store.
 func history(n, tickets int) []event.Ticket {
 	random := rand.New(rand.NewPCG(1, 2))
-	began := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
-	ids := make([]event.ID, tickets)
-	for i := range ids {
-		ids[i] = event.NewID(began.Add(time.Duration(i) * time.Millisecond))
-	}
+	ids := newIDs(tickets)
 	turns := make([]int, n)
 	for i := range turns {
 		turns[i] = i % tickets

@@ -11,7 +11,8 @@
 // neighbours let it be, so only ratios count: each value is taken beside a reference that does the least
 // that could be done, moments apart in the same process. What is measured exactly, and beside what, is
 // said at the top of each measurement's file: catchup.go, twomembers.go,
-// publish.go, writepath.go, readpath.go, visible.go, healing.go, binary.go.
+// publish.go, writepath.go, readpath.go, visible.go, healing.go, binary.go,
+// costcatchup.go, costwrite.go.
 //
 //	go run ./infra/bench                                     a few minutes
 //	go run ./infra/bench -full                               longer: the sizes that were promised, and what takes them
@@ -20,6 +21,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"io"
@@ -69,6 +71,9 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.IntVar(&o.sizes.clients, "clients", 64, "write path, read path: clients")
 	flags.IntVar(&o.sizes.reads, "reads", 20_000, "read path: requests")
 	flags.IntVar(&o.sizes.samples, "samples", 500, "201 to visible: samples")
+	flags.IntVar(&o.sizes.large, "large", 1_000_000, "cost: tickets in the large store")
+	flags.IntVar(&o.sizes.small, "small", 10_000, "cost: tickets in the small store it is compared with")
+	flags.IntVar(&o.sizes.changes, "changes", 100_000, "cost: events to catch up")
 	flags.IntVar(&o.sizes.swaps, "swaps", 300, "healing: swaps")
 	if err := flags.Parse(args); err != nil {
 		return o, err
@@ -89,19 +94,24 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 }
 
 // run takes the measurements and reports them. Progress and warnings of the system go to progress.
-func run(ctx context.Context, args []string, table, progress io.Writer) error {
+func run(ctx context.Context, args []string, table, progress io.Writer) (err error) {
 	o, err := parseOptions(args, progress)
 	if err != nil {
 		return err
 	}
 	log := slog.New(slog.NewTextHandler(progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
+	stock, err := newStock()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, stock.close()) }()
 	var results []result
 	for _, m := range measurements(o) {
 		if !strings.HasPrefix(m.name, o.only) {
 			continue
 		}
 		fmt.Fprintf(progress, "%s, %d runs\n", m.name, o.runs)
-		measured, err := take(ctx, m, o, log)
+		measured, err := take(ctx, m, o, stock, log)
 		if err != nil {
 			return fmt.Errorf("%s: %w", m.name, err)
 		}

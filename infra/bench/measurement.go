@@ -21,6 +21,9 @@ type sizes struct {
 	reads                 int // read path
 	samples               int // 201 to visible
 	swaps                 int // healing
+	// only with -full
+	large, small int // cost: tickets in the stores
+	changes      int // cost: events of them in each run
 }
 
 // enlarge sets the sizes of -full that the command line did not set.
@@ -39,6 +42,7 @@ func (s sizes) check() error {
 	for name, n := range map[string]int{
 		"events": s.events, "tickets": s.tickets, "outbox": s.outbox, "outbox-tickets": s.outboxTickets,
 		"writes": s.writes, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps,
+		"large": s.large, "small": s.small, "changes": s.changes,
 	} {
 		if n < 1 {
 			return fmt.Errorf("-%s %d: must be at least 1", name, n)
@@ -79,12 +83,16 @@ type measurement struct {
 // measurements are those to choose from, in the order of the report.
 func measurements(o options) []measurement {
 	s := o.sizes
-	return []measurement{catchUp(s), twoMembers(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), binary()}
+	all := []measurement{catchUp(s), twoMembers(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), binary()}
+	if o.full {
+		all = append(all, costOfCatchUp(s), costOfWriting(s))
+	}
+	return all
 }
 
 // take prepares a measurement, takes it runs times and returns its rows.
-func take(ctx context.Context, m measurement, o options, log *slog.Logger) (results []result, err error) {
-	env, err := newEnvironment(log)
+func take(ctx context.Context, m measurement, o options, stock *stock, log *slog.Logger) (results []result, err error) {
+	env, err := newEnvironment(stock, log)
 	if err != nil {
 		return nil, err
 	}

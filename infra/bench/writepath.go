@@ -46,7 +46,12 @@ func (w *writers) overHTTP(ctx context.Context) (_ []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	addr, err := startTickets(ctx, w.env, &until, db)
+	return w.post(ctx, &until, db)
+}
+
+// post runs tickets on a store, and the clients, until until is closed, and returns the rate.
+func (w *writers) post(ctx context.Context, until *cleanup, db store.Database) ([]float64, error) {
+	addr, err := startTickets(ctx, w.env, until, db)
 	if err != nil {
 		return nil, err
 	}
