@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -24,15 +23,19 @@ func binary() measurement {
 			{name: "binary, with the broker inside", unit: "programs", target: valueAtMost(0)},
 		},
 		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
-			programs, err := goCommand(ctx, "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, "ticketing/services/...")
+			dir, err := env.stock.builtPrograms(ctx)
 			if err != nil {
 				return nil, nil, err
 			}
-			largest, err := largestProgram(ctx, filepath.Join(env.dir, "programs"), programs)
+			largest, err := largestFile(dir)
 			if err != nil {
 				return nil, nil, err
 			}
-			linked, err := linking(ctx, brokerServer, programs)
+			packages, err := servicePrograms(ctx)
+			if err != nil {
+				return nil, nil, err
+			}
+			linked, err := linking(ctx, brokerServer, packages)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -41,12 +44,13 @@ func binary() measurement {
 	}
 }
 
-// largestProgram builds programs into dir and returns the size of the largest in MB.
-func largestProgram(ctx context.Context, dir string, programs []string) (float64, error) {
-	build := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}
-	if _, err := goCommand(ctx, append(build, programs...)...); err != nil {
-		return 0, err
-	}
+// servicePrograms are the packages of the services' programs.
+func servicePrograms(ctx context.Context) ([]string, error) {
+	return goCommand(ctx, "list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`, "ticketing/services/...")
+}
+
+// largestFile returns the size of the largest file of a folder in MB.
+func largestFile(dir string) (float64, error) {
 	files, err := os.ReadDir(dir)
 	if err != nil {
 		return 0, fmt.Errorf("find the programs: %w", err)

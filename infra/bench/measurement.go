@@ -15,14 +15,14 @@ const patience = 5 * time.Minute
 
 // sizes say how much is measured.
 type sizes struct {
-	events, tickets       int // catch-up
+	events, tickets       int // catch-up; as many events for the memory of orders
 	outbox, outboxTickets int // publish
 	writes, clients       int // write path; as many clients on the read path
 	reads                 int // read path
 	samples               int // 201 to visible
 	swaps                 int // healing
 	// only with -full
-	large, small int // cost: tickets in the stores
+	large, small int // cost, memory, start: tickets in the stores; small for cost alone
 	changes      int // cost: events of them in each run
 }
 
@@ -85,7 +85,7 @@ func measurements(o options) []measurement {
 	s := o.sizes
 	all := []measurement{catchUp(s), twoMembers(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), binary()}
 	if o.full {
-		all = append(all, costOfCatchUp(s), costOfWriting(s))
+		all = append(all, costOfCatchUp(s), costOfWriting(s), memoryOfTickets(s), memoryOfOrders(s), starting(s))
 	}
 	return all
 }

@@ -16,9 +16,12 @@ import (
 	"ticketing/services/tickets"
 )
 
+// jwtKey signs the sessions of the bench.
+const jwtKey = "the key of sessions in the bench"
+
 // newSessions returns the sessions under the bench's key.
 func newSessions() (*identity.Sessions, error) {
-	return identity.NewSessions(make([]byte, identity.MinKey), time.Hour, time.Now)
+	return identity.NewSessions([]byte(jwtKey), time.Hour, time.Now)
 }
 
 // startOrders runs a member of orders on conn until until is closed, and returns when it is ready.

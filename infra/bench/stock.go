@@ -33,6 +33,24 @@ func newStock() (*stock, error) {
 	return &stock{dir: dir, ids: map[int][]event.ID{}, files: map[string]string{}}, nil
 }
 
+// builtPrograms returns the folder of the services' programs, stripped as they are shipped.
+func (s *stock) builtPrograms(ctx context.Context) (dir string, err error) {
+	if s.programs != "" {
+		return s.programs, nil
+	}
+	packages, err := servicePrograms(ctx)
+	if err != nil {
+		return "", err
+	}
+	dir = filepath.Join(s.dir, "programs")
+	build := []string{"build", "-trimpath", "-ldflags", "-s -w", "-o", dir + string(filepath.Separator)}
+	if _, err := goCommand(ctx, append(build, packages...)...); err != nil {
+		return "", err
+	}
+	s.programs = dir
+	return dir, nil
+}
+
 func (s *stock) close() error { return os.RemoveAll(s.dir) }
 
 // shelf is how a service keeps its tickets.
