@@ -29,7 +29,7 @@ func catchUp(s sizes) measurement {
 		name: "catch-up",
 		rows: []row{{name: fmt.Sprintf("catch-up, %s events of %s tickets", amount(s.events), amount(s.tickets)), unit: "events/s", target: ratioAtLeast(0.4)}},
 		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
-			b, err := fillBacklog(ctx, env, s)
+			b, err := fillBacklog(ctx, env, s.events, s.tickets)
 			if err != nil {
 				return nil, nil, err
 			}
@@ -45,13 +45,13 @@ type backlog struct {
 	events  int
 }
 
-// fillBacklog publishes a history to a new broker.
-func fillBacklog(ctx context.Context, env *environment, s sizes) (*backlog, error) {
+// fillBacklog publishes a history of n events to a new broker.
+func fillBacklog(ctx context.Context, env *environment, n, tickets int) (*backlog, error) {
 	raw, err := env.connectRaw(&env.cleanup)
 	if err != nil {
 		return nil, err
 	}
-	events := history(s.events, s.tickets)
+	events := history(n, tickets)
 	messages, err := encodeAll(events)
 	if err != nil {
 		return nil, err

@@ -11,8 +11,8 @@
 // neighbours let it be, so only ratios count: each value is taken beside a reference that does the least
 // that could be done, moments apart in the same process. What is measured exactly, and beside what, is
 // said at the top of each measurement's file: catchup.go, twomembers.go,
-// publish.go, writepath.go, readpath.go, visible.go, healing.go, binary.go,
-// costcatchup.go, costwrite.go, memorytickets.go, memoryorders.go, start.go.
+// publish.go, writepath.go, readpath.go, visible.go, healing.go, slowstore.go,
+// binary.go, costcatchup.go, costwrite.go, memorytickets.go, memoryorders.go, start.go.
 //
 //	go run ./infra/bench                                     a few minutes
 //	go run ./infra/bench -full                               longer: the sizes that were promised, and what takes them
@@ -71,6 +71,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.IntVar(&o.sizes.clients, "clients", 64, "write path, read path: clients")
 	flags.IntVar(&o.sizes.reads, "reads", 20_000, "read path: requests")
 	flags.IntVar(&o.sizes.samples, "samples", 500, "201 to visible: samples")
+	flags.IntVar(&o.sizes.slow, "slow", 10_000, "slow store: events to drain")
 	flags.IntVar(&o.sizes.large, "large", 1_000_000, "cost, memory, start: tickets in the large store")
 	flags.IntVar(&o.sizes.small, "small", 10_000, "cost: tickets in the small store it is compared with")
 	flags.IntVar(&o.sizes.changes, "changes", 100_000, "cost: events to catch up")

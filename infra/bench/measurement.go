@@ -21,6 +21,7 @@ type sizes struct {
 	reads                 int // read path
 	samples               int // 201 to visible
 	swaps                 int // healing
+	slow                  int // slow store: events
 	// only with -full
 	large, small int // cost, memory, start: tickets in the stores; small for cost alone
 	changes      int // cost: events of them in each run
@@ -41,7 +42,7 @@ func (s *sizes) enlarge(flags *flag.FlagSet) {
 func (s sizes) check() error {
 	for name, n := range map[string]int{
 		"events": s.events, "tickets": s.tickets, "outbox": s.outbox, "outbox-tickets": s.outboxTickets,
-		"writes": s.writes, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps,
+		"writes": s.writes, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps, "slow": s.slow,
 		"large": s.large, "small": s.small, "changes": s.changes,
 	} {
 		if n < 1 {
@@ -83,7 +84,7 @@ type measurement struct {
 // measurements are those to choose from, in the order of the report.
 func measurements(o options) []measurement {
 	s := o.sizes
-	all := []measurement{catchUp(s), twoMembers(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), binary()}
+	all := []measurement{catchUp(s), twoMembers(s), publishing(s), writePath(s), readPath(s), visible(s), healing(s), slowStore(s), binary()}
 	if o.full {
 		all = append(all, costOfCatchUp(s), costOfWriting(s), memoryOfTickets(s), memoryOfOrders(s), starting(s))
 	}

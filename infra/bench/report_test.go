@@ -50,17 +50,19 @@ func TestResultsAreMediansJudgedByTheirTargets(t *testing.T) {
 		{name: "delay", unit: "ms", target: ratioAtMost(2)},
 		{name: "healing", unit: "ms", target: valueAtMost(20)},
 		{name: "for information", unit: "ms"},
+		{name: "copies", unit: "events", target: valueAtMost(0), most: true},
 	}
 	s := newSeries(rows)
-	s.add([]float64{40, 30, 21, 1}, []float64{100, 10, 5000, 1})
-	s.add([]float64{6, 300, 18, 3}, []float64{10, 100, 5000, 2})
-	s.add([]float64{70, 10, 30, 2}, []float64{100, 10, 5000, 2})
-	// then the ratio is the median of those of the runs, and each row is judged by what it has to reach
+	s.add([]float64{40, 30, 21, 1, 0}, []float64{100, 10, 5000, 1, 1})
+	s.add([]float64{6, 300, 18, 3, 4}, []float64{10, 100, 5000, 2, 1})
+	s.add([]float64{70, 10, 30, 2, 0}, []float64{100, 10, 5000, 2, 1})
+	// then the ratio is the median of those of the runs, what must never happen is not hidden by it, and each row is judged by what it has to reach
 	want := []result{
 		{Name: "rate", Unit: "events/s", Value: 40, Reference: new(100.0), Ratio: new(0.6), Target: new("ratio >= 0.5"), Holds: new(true)},
 		{Name: "delay", Unit: "ms", Value: 30, Reference: new(10.0), Ratio: new(3.0), Target: new("ratio <= 2"), Holds: new(false)},
 		{Name: "healing", Unit: "ms", Value: 21, Reference: new(5000.0), Ratio: new(0.0042), Target: new("value <= 20"), Holds: new(false)},
 		{Name: "for information", Unit: "ms", Value: 2, Reference: new(2.0), Ratio: new(1.0)},
+		{Name: "copies", Unit: "events", Value: 4, Reference: new(1.0), Ratio: new(0.0), Target: new("value <= 0"), Holds: new(false)},
 	}
 	if diff := cmp.Diff(want, s.results()); diff != "" {
 		t.Errorf("results (-want +got):\n%s", diff)

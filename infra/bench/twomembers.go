@@ -17,7 +17,7 @@ func twoMembers(s sizes) measurement {
 			unit: "events/s", target: ratioAtLeast(0.9),
 		}},
 		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
-			b, err := fillBacklog(ctx, env, s)
+			b, err := fillBacklog(ctx, env, s.events, s.tickets)
 			if err != nil {
 				return nil, nil, err
 			}
