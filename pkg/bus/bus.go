@@ -64,7 +64,9 @@ type Settle func(err error)
 
 // Handler takes the messages of one member, one call at a time, in the order they arrive; no order
 // is promised across members or redeliveries (clause 7). It may return before the message is settled,
-// which is how several are in work at once, and it may block, which holds back the ones behind.
+// which is how several are in work at once, and it may block, which holds back the ones behind. A member is
+// not given an event that it still holds un-settled, though the broker sends it again after AckWait: settling
+// it covers the copies. Another member may be given one, and so may this one after a lost connection.
 // ctx ends when the member has been closed and its time to finish is over.
 type Handler func(ctx context.Context, m Message, settle Settle)
 

@@ -1,6 +1,7 @@
 package bustest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -91,6 +92,52 @@ func testRedelivery(t *testing.T, h Harness) {
 	if again.Sequence != 1 || string(again.Data) != "1" || again.Channel != "ticket:created" || again.Time.IsZero() {
 		t.Errorf("the redelivery is not the event: %+v", again.Message)
 	}
+}
+
+func testHeldIsNotGivenAgain(t *testing.T, h Harness) {
+	b := h.Start(t, 0)
+	conn, _ := open(t, b, "member")
+	for name, spec := range map[string]bus.Subscription{
+		"group": group("ticket:created", bus.MinAckWait),
+		"plain": {Channel: "order:created", AckWait: bus.MinAckWait},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			// Given a member that holds the first event, and fails at the second,
+			got := newRecord()
+			m := subscribe(t, conn, spec, func(ctx context.Context, msg bus.Message, settle bus.Settle) {
+				got.keeps("member")(ctx, msg, settle)
+				switch {
+				case string(msg.Data) == "2":
+					settle(errHandler)
+				case len(of(got.all(), "1")) > 2:
+					settle(nil) // sent before the ack of the last one has arrived
+				}
+			})
+			publish(t, conn, spec.Channel, 1, 2)
+
+			// when the second, which the broker has sent after the first, comes again and again, then the
+			// first does not.
+			times := func(payload string, n int) []delivery {
+				return got.await(t, fmt.Sprintf("event %s %d times", payload, n), func(all []delivery) bool {
+					return len(of(all, payload)) >= n
+				})
+			}
+			first := of(times("2", 3), "1")
+			if len(first) != 1 {
+				t.Fatalf("event 1 was given %d times while it was held", len(first))
+			}
+			// When the first fails, then it comes again, and Close waits for that one, not for the copies.
+			first[0].settle(errHandler)
+			of(times("1", 2), "1")[1].settle(nil)
+			closeMember(t, m)
+		})
+	}
+}
+
+// of picks the deliveries of one payload.
+func of(all []delivery, payload string) []delivery {
+	return slices.DeleteFunc(slices.Clone(all), func(d delivery) bool { return string(d.Data) != payload })
 }
 
 // holdings gives a member n events that it does not settle, in a group whose other member has come after.

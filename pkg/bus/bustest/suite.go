@@ -67,6 +67,7 @@ func Run(t *testing.T, h Harness) {
 		{"03 a publish while disconnected fails and is not sent later", testPublishWhileDisconnected},
 		{"04 a group replays everything and then resumes", testGroupResumes},
 		{"05 what fails is redelivered after AckWait", testRedelivery},
+		{"05 what is held is not given again", testHeldIsNotGivenAgain},
 		{"06 a member that leaves hands over", testLeavingMemberHandsOver},
 		{"06 a member that dies hands over", testDeadMemberHandsOver},
 		{"07 every event reaches some member, one call at a time", testEveryEventReachesSomeMember},

@@ -29,16 +29,23 @@ type member struct {
 
 	mu       sync.Mutex
 	closing  bool
-	open     int           // messages handed to the handler and not settled
-	idle     chan struct{} // closed when closing and none is open
+	hand     map[delivery]struct{} // given to the handler and not settled
+	idle     chan struct{}         // closed when closing and none is in hand
 	position position
+}
+
+// delivery tells a message in hand from one that only has the same sequence: the ack of a message from a lost
+// session goes nowhere, so the one that comes on the next session has to be given too.
+type delivery struct {
+	session  *session
+	sequence uint64
 }
 
 func newMember(c *Conn, spec bus.Subscription, handle bus.Handler) *member {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &member{
 		conn: c, spec: spec, handle: handle,
-		ctx: ctx, cancel: cancel, idle: make(chan struct{}),
+		ctx: ctx, cancel: cancel, hand: make(map[delivery]struct{}), idle: make(chan struct{}),
 	}
 }
 
@@ -101,16 +108,18 @@ func (m *member) startAt() stango.SubscriptionOption {
 }
 
 // deliver hands one message to the handler, unless the member is leaving or the session it came on is
-// lost: then it stays un-acked and comes again.
+// lost: then it stays un-acked and comes again. Nor does it hand on a copy of what the handler still has: the
+// original's ack covers it, and where the original fails, the broker sends another.
 func (m *member) deliver(s *session, msg *stango.Msg) {
 	m.turn.Lock()
 	defer m.turn.Unlock()
-	if s.isLost() || !m.begin(msg.Sequence) {
+	d := delivery{s, msg.Sequence}
+	if s.isLost() || !m.begin(d) {
 		return
 	}
 	var once sync.Once
 	settle := func(err error) {
-		once.Do(func() { m.settle(msg, err) })
+		once.Do(func() { m.settle(d, msg, err) })
 	}
 	m.handle(m.ctx, bus.Message{
 		Channel:  msg.Subject,
@@ -123,7 +132,7 @@ func (m *member) deliver(s *session, msg *stango.Msg) {
 
 // settle acks where the handler succeeded. The ack of a message whose session is lost, or whose member has
 // left, goes nowhere: the message comes again.
-func (m *member) settle(msg *stango.Msg, outcome error) {
+func (m *member) settle(d delivery, msg *stango.Msg, outcome error) {
 	if outcome == nil {
 		if err := msg.Ack(); err != nil {
 			m.conn.log.Debug("ack not sent; the event comes again", "subject", msg.Subject,
@@ -131,31 +140,32 @@ func (m *member) settle(msg *stango.Msg, outcome error) {
 			outcome = err
 		}
 	}
-	m.end(msg.Sequence, outcome == nil)
+	m.end(d, outcome == nil)
 }
 
-// begin counts a message in, unless the member is closing.
-func (m *member) begin(sequence uint64) bool {
+// begin takes a message in hand, unless the member is closing or has it there already.
+func (m *member) begin(d delivery) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.closing {
+	if _, held := m.hand[d]; held || m.closing {
 		return false
 	}
-	m.open++
+	m.hand[d] = struct{}{}
 	if m.spec.Group == "" {
-		m.position.handed(sequence)
+		m.position.handed(d.sequence)
 	}
 	return true
 }
 
-func (m *member) end(sequence uint64, acked bool) {
+// end takes a message out of the hand. Where it failed, the position of a plain subscription stays before it.
+func (m *member) end(d delivery, acked bool) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	m.open--
+	delete(m.hand, d)
 	if acked && m.spec.Group == "" {
-		m.position.acked(sequence)
+		m.position.acked(d.sequence)
 	}
-	if m.closing && m.open == 0 {
+	if m.closing && len(m.hand) == 0 {
 		close(m.idle)
 	}
 }
@@ -174,7 +184,7 @@ func (m *member) beginClose() bool {
 		return false
 	}
 	m.closing = true
-	if m.open == 0 {
+	if len(m.hand) == 0 {
 		close(m.idle)
 	}
 	return true
