@@ -27,7 +27,7 @@ import (
 func catchUp(s sizes) measurement {
 	return measurement{
 		name: "catch-up",
-		rows: []row{{name: fmt.Sprintf("catch-up, %s events of %s tickets", amount(s.events), amount(s.tickets)), unit: "events/s", target: ratioAtLeast(0.4)}},
+		rows: metered(fmt.Sprintf("catch-up, %s events of %s tickets", amount(s.events), amount(s.tickets)), "event", ratioAtLeast(0.4)),
 		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			b, err := fillBacklog(ctx, env, s.events, s.tickets)
 			if err != nil {
@@ -86,7 +86,7 @@ func (b *backlog) drainByMembers(ctx context.Context, members int) (_ []float64,
 		}
 	}
 	left := newCountdown(b.lengths)
-	began := time.Now()
+	spent := startMeter()
 	for _, conn := range conns {
 		_, err = startOrders(ctx, b.env, &until, db, conn, func(m bus.Message) { left.count(m.Channel, m.Sequence) })
 		if err != nil {
@@ -96,7 +96,7 @@ func (b *backlog) drainByMembers(ctx context.Context, members int) (_ []float64,
 	if err := left.wait(ctx); err != nil {
 		return nil, err
 	}
-	return []float64{perSecond(b.events, began)}, nil
+	return spent.read(b.events), nil
 }
 
 func (b *backlog) drainRaw(ctx context.Context) (_ []float64, err error) {
@@ -109,7 +109,7 @@ func (b *backlog) drainRaw(ctx context.Context) (_ []float64, err error) {
 	group := b.env.name("group")
 	left := newCountdown(b.lengths)
 	var failed atomic.Pointer[error]
-	began := time.Now()
+	spent := startMeter()
 	for channel := range b.lengths {
 		sub, err := joinGroup(conn, channel, group, func(m *stango.Msg) {
 			var ticket plainTicket
@@ -127,11 +127,11 @@ func (b *backlog) drainRaw(ctx context.Context) (_ []float64, err error) {
 	if err := left.wait(ctx); err != nil {
 		return nil, err
 	}
-	rate := perSecond(b.events, began)
+	numbers := spent.read(b.events)
 	if err := failed.Load(); err != nil {
 		return nil, *err
 	}
-	return []float64{rate}, nil
+	return numbers, nil
 }
 
 // plainTicket is a ticket's event without the contract's checks.

@@ -13,6 +13,7 @@
 // said at the top of each measurement's file: catchup.go, twomembers.go,
 // publish.go, writepath.go, readpath.go, visible.go, healing.go, slowstore.go,
 // binary.go, costcatchup.go, costwrite.go, memorytickets.go, memoryorders.go, start.go.
+// Allocations are those of all the process, see meter.go.
 //
 //	go run ./infra/bench                                     a few minutes
 //	go run ./infra/bench -full                               longer: the sizes that were promised, and what takes them

@@ -22,7 +22,7 @@ import (
 func publishing(s sizes) measurement {
 	return measurement{
 		name: "publish",
-		rows: []row{{name: fmt.Sprintf("publish, %s events of %s tickets", amount(s.outbox), amount(s.outboxTickets)), unit: "events/s", target: ratioAtLeast(0.5)}},
+		rows: metered(fmt.Sprintf("publish, %s events of %s tickets", amount(s.outbox), amount(s.outboxTickets)), "event", ratioAtLeast(0.5)),
 		prepare: func(_ context.Context, env *environment) (value, reference probe, err error) {
 			events := history(s.outbox, s.outboxTickets)
 			messages, err := encodeAll(events)
@@ -62,12 +62,12 @@ func (o *outboxes) relay(ctx context.Context) (_ []float64, err error) {
 	}
 	watched := newDrained(records, len(o.events))
 	relay := outbox.NewRelay(watched, conn, outbox.Config{}, o.env.log)
-	began := time.Now()
+	spent := startMeter()
 	background(&until, relay.Run)
 	if err := watched.wait(ctx); err != nil {
 		return nil, err
 	}
-	return []float64{perSecond(len(o.events), began)}, nil
+	return spent.read(len(o.events)), nil
 }
 
 // fill writes every version of every ticket with its event, and no relay to take it. A batch has one
@@ -99,11 +99,11 @@ func (o *outboxes) publishRaw(ctx context.Context) (_ []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	began := time.Now()
+	spent := startMeter()
 	if err := publishAll(ctx, conn, o.messages); err != nil {
 		return nil, err
 	}
-	return []float64{perSecond(len(o.messages), began)}, nil
+	return spent.read(len(o.messages)), nil
 }
 
 // drained is a collection that tells when nothing waits in its outboxes any more.

@@ -19,7 +19,7 @@ import (
 func readPath(s sizes) measurement {
 	return measurement{
 		name: "read path",
-		rows: []row{{name: "read path", unit: "requests/s", target: ratioAtLeast(0.5)}},
+		rows: metered("read path", "request", ratioAtLeast(0.5)),
 		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			r := &readers{env: env, clients: s.clients, reads: s.reads, bodies: map[string][]byte{}}
 			if err := r.start(ctx); err != nil {

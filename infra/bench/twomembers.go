@@ -12,10 +12,8 @@ import (
 func twoMembers(s sizes) measurement {
 	return measurement{
 		name: "catch-up, two members",
-		rows: []row{{
-			name: fmt.Sprintf("catch-up by two members, %s events of %s tickets", amount(s.events), amount(s.tickets)),
-			unit: "events/s", target: ratioAtLeast(0.9),
-		}},
+		rows: metered(fmt.Sprintf("catch-up by two members, %s events of %s tickets", amount(s.events), amount(s.tickets)),
+			"event", ratioAtLeast(0.9)),
 		prepare: func(ctx context.Context, env *environment) (value, reference probe, err error) {
 			b, err := fillBacklog(ctx, env, s.events, s.tickets)
 			if err != nil {

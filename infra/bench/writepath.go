@@ -26,7 +26,7 @@ import (
 func writePath(s sizes) measurement {
 	return measurement{
 		name: "write path",
-		rows: []row{{name: "write path", unit: "requests/s", target: ratioAtLeast(0.6)}},
+		rows: metered("write path", "request", ratioAtLeast(0.6)),
 		prepare: func(_ context.Context, env *environment) (value, reference probe, err error) {
 			w := &writers{env: env, clients: s.clients, writes: s.writes}
 			return w.overHTTP, w.intoStore, nil
@@ -49,7 +49,7 @@ func (w *writers) overHTTP(ctx context.Context) (_ []float64, err error) {
 	return w.post(ctx, &until, db)
 }
 
-// post runs tickets on a store, and the clients, until until is closed, and returns the rate.
+// post runs tickets on a store, and the clients, until until is closed, and returns what the requests cost.
 func (w *writers) post(ctx context.Context, until *cleanup, db store.Database) ([]float64, error) {
 	addr, err := startTickets(ctx, w.env, until, db)
 	if err != nil {
@@ -111,11 +111,11 @@ func newTicket() (store.Write, error) {
 	return store.Write{ID: string(payload.ID), State: state, Emit: emit}, nil
 }
 
-// race lets that many clients share n requests, and returns the rate.
+// race lets that many clients share n requests, and returns what a meter reads.
 func race(ctx context.Context, clients, n int, do func(ctx context.Context, client int) error) ([]float64, error) {
 	var taken atomic.Int64
 	running, ctx := errgroup.WithContext(ctx)
-	began := time.Now()
+	spent := startMeter()
 	for client := range clients {
 		running.Go(func() error {
 			for taken.Add(1) <= int64(n) {
@@ -129,5 +129,5 @@ func race(ctx context.Context, clients, n int, do func(ctx context.Context, clie
 	if err := running.Wait(); err != nil {
 		return nil, err
 	}
-	return []float64{perSecond(n, began)}, nil
+	return spent.read(n), nil
 }
