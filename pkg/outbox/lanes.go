@@ -76,8 +76,9 @@ func (l *lanes) next(entity *lane) waitingEvent {
 	return entity.waiting[0]
 }
 
-// published gives the lane back after its event of this version was stored by the broker.
-func (l *lanes) published(entity *lane, version int64) {
+// published gives the lane back after its event of this version was stored by the broker. It reports
+// whether more of its events wait.
+func (l *lanes) published(entity *lane, version int64) (more bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	entity.waiting = slices.DeleteFunc(entity.waiting, func(w waitingEvent) bool { return w.version == version })
@@ -88,6 +89,7 @@ func (l *lanes) published(entity *lane, version int64) {
 	case l.freed <- struct{}{}:
 	default:
 	}
+	return len(entity.waiting) > 0
 }
 
 // failed gives the lane back with its event still to be published, behind all others.

@@ -1,0 +1,69 @@
+package outbox
+
+import (
+	"cmp"
+	"slices"
+	"testing"
+
+	gocmp "github.com/google/go-cmp/cmp"
+
+	"ticketing/pkg/store"
+)
+
+func TestEventsOfAnEntityAreForgottenTogether(t *testing.T) {
+	series := func(id string, n int, more bool) (all []published) {
+		for version := range int64(n) {
+			all = append(all, published{id, version, more})
+		}
+		return all
+	}
+	for _, test := range []struct {
+		name  string
+		given []published
+		all   bool
+		want  []store.Sent
+	}{
+		{"nothing", nil, true, nil},
+		{"the only one, at once", series("a", 1, false), false, []store.Sent{{ID: "a", Versions: []int64{0}}}},
+		{"not while more wait", series("a", maxVersions-1, true), false, nil},
+		{"with the last", []published{{"a", 0, true}, {"b", 4, true}, {"a", 1, false}}, false,
+			[]store.Sent{{ID: "a", Versions: []int64{0, 1}}}},
+		{"notices that overtake each other", []published{{"a", 1, false}, {"a", 0, true}}, false,
+			[]store.Sent{{ID: "a", Versions: []int64{1, 0}}}},
+		{"many, though more wait", series("a", maxVersions, true), false,
+			[]store.Sent{{ID: "a", Versions: []int64{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15}}}},
+		{"all when they are late", []published{{"a", 0, true}, {"b", 4, true}}, true,
+			[]store.Sent{{ID: "a", Versions: []int64{0}}, {ID: "b", Versions: []int64{4}}}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			// given published events
+			h := newHeld()
+			for _, p := range test.given {
+				h.add(p)
+			}
+			// when what is due is taken
+			got := h.take(test.all)
+			// then these are forgotten now, and the others later, each once
+			slices.SortFunc(got, func(a, b store.Sent) int { return cmp.Compare(a.ID, b.ID) })
+			if diff := gocmp.Diff(test.want, got, equateEmpty()); diff != "" {
+				t.Errorf("forgotten (-want +got):\n%s", diff)
+			}
+			later := 0
+			for _, sent := range h.take(true) {
+				later += len(sent.Versions)
+			}
+			now := 0
+			for _, sent := range got {
+				now += len(sent.Versions)
+			}
+			if now+later != len(test.given) || h.events != 0 || len(h.versions) != 0 {
+				t.Errorf("%d forgotten now, %d later, %d left; %d were published", now, later, h.events, len(test.given))
+			}
+		})
+	}
+}
+
+// equateEmpty: nothing is nothing, allocated or not.
+func equateEmpty() gocmp.Option {
+	return gocmp.FilterValues(func(a, b []store.Sent) bool { return len(a) == 0 && len(b) == 0 }, gocmp.Ignore())
+}
