@@ -226,6 +226,9 @@ type Health struct {
 	Since time.Time
 	// Reconnects counts the connections that were lost and made again.
 	Reconnects int
+	// Redelivered counts the messages that came and of which the broker said that it had sent them
+	// before, to whichever member, also those that no handler was given. It never goes back.
+	Redelivered uint64
 }
 
 // Err is nil where h is connected, else ErrUnavailable with the reason.

@@ -57,7 +57,7 @@ func (m Metrics) Collect(out chan<- prometheus.Metric) {
 		gauge(describe("outbox_failures", "Attempts to publish that have failed in a row."), float64(status.Failures))
 	}
 	if m.Bus != nil {
-		m.collectBus(ctx, gauge)
+		m.collectBus(ctx, out, gauge)
 	}
 	if m.Log != nil {
 		m.Log.collect(ctx, gauge)
@@ -69,7 +69,7 @@ func (m Metrics) Collect(out chan<- prometheus.Metric) {
 
 type gaugeFunc func(d *prometheus.Desc, value float64, labels ...string)
 
-func (m Metrics) collectBus(ctx context.Context, gauge gaugeFunc) {
+func (m Metrics) collectBus(ctx context.Context, out chan<- prometheus.Metric, gauge gaugeFunc) {
 	health := m.Bus.Health()
 	connected := 0.0
 	if health.Connected {
@@ -77,6 +77,8 @@ func (m Metrics) collectBus(ctx context.Context, gauge gaugeFunc) {
 	}
 	gauge(describe("bus_connected", "1 while the bus is connected and every member subscribed."), connected)
 	gauge(describe("bus_reconnects", "Connections to the bus that were lost and made again."), float64(health.Reconnects))
+	redelivered := describe("bus_redelivered_total", "Events that came and that the broker had sent before.")
+	out <- prometheus.MustNewConstMetric(redelivered, prometheus.CounterValue, float64(health.Redelivered))
 	channels, err := m.Bus.Channels(ctx)
 	if err != nil {
 		return

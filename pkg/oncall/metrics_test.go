@@ -24,6 +24,7 @@ func TestMetricsTellWhatAPersonWouldAsk(t *testing.T) {
 	}
 	wants := []string{
 		"ticketing_bus_connected 1",
+		"ticketing_bus_redelivered_total 0",
 		"ticketing_outbox_waiting 7",
 		"ticketing_outbox_failures 2",
 		`ticketing_events_total{kind="ticket",verdict="apply"} 1`,

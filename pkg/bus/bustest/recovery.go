@@ -161,7 +161,7 @@ func testPlainMissesNothing(t *testing.T, h Harness) {
 	link.Cut()
 	awaitDisconnected(t, conn)
 	publish(t, publisher, "ticket:created", 4, 6)
-	link.Slow(500 * time.Millisecond)
+	link.Slow(200 * time.Millisecond)
 
 	// then both get them, and the third comes again to the one that failed at it.
 	fresh.awaitAll(t, 4, 6)

@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ticketing/pkg/bus"
@@ -32,6 +33,7 @@ type Conn struct {
 	changed chan struct{} // closed, and replaced, whenever something above changes
 
 	connections int // how many times it has been connected
+	redelivered atomic.Uint64
 }
 
 var (
@@ -76,7 +78,9 @@ func Open(cfg Config, log *slog.Logger) (*Conn, error) {
 func (c *Conn) Health() bus.Health {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return c.health
+	health := c.health
+	health.Redelivered = c.redelivered.Load()
+	return health
 }
 
 // Connected returns nil as soon as Health is connected. bus.ErrUnavailable, with what is missing, when
@@ -123,7 +127,7 @@ func (c *Conn) Publish(ctx context.Context, channel string, data []byte) error {
 }
 
 // Close leaves the bus: it takes no more calls, closes every member (bus.Member), then the connection,
-// and waits for what it started. When ctx ends first it leaves without waiting for the handlers and
+// waits for what it started, and logs the totals of Health, which end with it. When ctx ends first it leaves without waiting for the handlers and
 // returns ctx's error. Publishes under way fail; their outcome is unknown. Closing twice returns
 // bus.ErrClosed.
 func (c *Conn) Close(ctx context.Context) error {
@@ -140,6 +144,8 @@ func (c *Conn) Close(ctx context.Context) error {
 	c.stop()
 	<-c.done // bounded by the time-outs of session
 	c.Monitor.Close()
+	last := c.Health()
+	c.log.Info("left NATS Streaming", "reconnects", last.Reconnects, "redelivered", last.Redelivered)
 
 	var failed []error
 	for _, err := range errs {

@@ -113,6 +113,9 @@ func (m *member) startAt() stango.SubscriptionOption {
 func (m *member) deliver(s *session, msg *stango.Msg) {
 	m.turn.Lock()
 	defer m.turn.Unlock()
+	if msg.Redelivered {
+		m.conn.redelivered.Add(1)
+	}
 	d := delivery{s, msg.Sequence}
 	if s.isLost() || !m.begin(d) {
 		return

@@ -243,7 +243,7 @@ func TestFromNowOverALostConnection(t *testing.T) {
 			link.Cut()
 			poll(t, "the loss", func() bool { return !conn.Health().Connected })
 			publish("new")
-			link.Slow(500 * time.Millisecond)
+			link.Slow(200 * time.Millisecond)
 			for _, want := range tt.want {
 				select {
 				case data := <-got:
