@@ -4,10 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"sync/atomic"
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/store"
 	"ticketing/services/orders"
 )
@@ -37,40 +37,34 @@ func slowStore(s sizes) measurement {
 	}
 }
 
+// drainIntoSlowStore returns how many copies the broker has sent, and how long it took until each event was
+// acked.
 func (b *backlog) drainIntoSlowStore(ctx context.Context) ([]float64, error) {
-	var again atomic.Int64
-	took, err := b.drainSlowly(ctx, func(m bus.Message) {
-		if m.Attempt > 1 {
-			again.Add(1)
-		}
-	})
-	return []float64{float64(again.Load()), milliseconds(took)}, err
+	var until cleanup
+	conn, err := b.env.connect(ctx, &until, "orders")
+	if err != nil {
+		return nil, errors.Join(err, until.close())
+	}
+	took, err := b.drainSlowly(ctx, &until, conn)
+	if err := errors.Join(err, until.close()); err != nil {
+		return nil, err
+	}
+	return []float64{float64(conn.Health().Redelivered), milliseconds(took)}, nil // also copies that came last
 }
 
-// drainSlowly returns how long it took until each event was acked once. acked is called for copies as well, up
-// to its return.
-func (b *backlog) drainSlowly(ctx context.Context, acked func(bus.Message)) (_ time.Duration, err error) {
-	var until cleanup
-	defer func() { err = errors.Join(err, until.close()) }()
-	forgetter, err := b.env.connectRaw(&until)
+func (b *backlog) drainSlowly(ctx context.Context, until *cleanup, conn *stan.Conn) (time.Duration, error) {
+	forgetter, err := b.env.connectRaw(until)
 	if err != nil {
 		return 0, err
 	}
 	until.add(func() error { return b.forgetGroup(forgetter, orders.Group) })
-	db, err := b.env.database(&until, "orders")
-	if err != nil {
-		return 0, err
-	}
-	conn, err := b.env.connect(ctx, &until, "orders")
+	db, err := b.env.database(until, "orders")
 	if err != nil {
 		return 0, err
 	}
 	left := newCountdown(b.lengths)
 	began := time.Now()
-	_, err = startOrders(ctx, b.env, &until, slowDatabase{db}, conn, func(m bus.Message) {
-		acked(m)
-		left.count(m.Channel, m.Sequence)
-	})
+	_, err = startOrders(ctx, b.env, until, slowDatabase{db}, conn, func(m bus.Message) { left.count(m.Channel, m.Sequence) })
 	if err != nil {
 		return 0, err
 	}
