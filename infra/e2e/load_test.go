@@ -166,6 +166,14 @@ func (l *load) end(t *testing.T) {
 	}
 }
 
+// edits is how many changes of tickets were published by a load that has ended.
+func (l *load) edits() (count int) {
+	for _, p := range l.folk {
+		count += int(p.edited.Version)
+	}
+	return count
+}
+
 // countOrders counts a person's orders, page by page, and fails where one of them still holds its ticket.
 func countOrders(t *testing.T, p *story.Person) (count int) {
 	t.Helper()
