@@ -168,43 +168,6 @@ func TestASweepFindsWhatACrashLeft(t *testing.T) {
 	}
 }
 
-func TestASweepLeavesFreshEventsToTheirOwnProcess(t *testing.T) {
-	// given a relay past its first sweep, which takes everything
-	records := bolttest.Collection(t, store.Spec{Name: "counters"})
-	var clock clock
-	clock.set(noon)
-	publisher := &scriptedPublisher{}
-	start(t, newRelay(records, publisher, outbox.Config{SweepEvery: time.Millisecond, Grace: time.Minute, Now: clock.now}))
-	other := outbox.NewEntities(outbox.Kind[counter]{Announce: counterEvent}, records,
-		newRelay(records, &scriptedPublisher{}, outbox.Config{}), clock.now)
-	if _, err := other.Create(t.Context(), "first", counter{}); err != nil {
-		t.Fatal(err)
-	}
-	clock.set(noon.Add(time.Hour))
-	publisher.until(t, has(1))
-	// when another process stores a fresh event and later one that is old
-	if _, err := other.Create(t.Context(), "fresh", counter{}); err != nil {
-		t.Fatal(err)
-	}
-	clock.set(noon)
-	if _, err := other.Create(t.Context(), "old", counter{}); err != nil {
-		t.Fatal(err)
-	}
-	clock.set(noon.Add(time.Hour))
-	// then only the old one is taken
-	if got := publisher.until(t, has(2)); got[1] != "old v0 n0" {
-		t.Errorf("taken: %q", got)
-	}
-}
-
-type clock struct {
-	mu sync.Mutex
-	at time.Time
-}
-
-func (c *clock) set(at time.Time) { c.mu.Lock(); defer c.mu.Unlock(); c.at = at }
-func (c *clock) now() time.Time   { c.mu.Lock(); defer c.mu.Unlock(); return c.at }
-
 func TestNothingIsLostWhileTheBrokerIsAway(t *testing.T) {
 	// given a broker that is away
 	records := bolttest.Collection(t, store.Spec{Name: "counters"})

@@ -33,8 +33,9 @@ func (r *Relay) sweepUntilDone(ctx context.Context) {
 	}
 }
 
-// sweep offers every event that has waited in the store for at least grace. It waits for room in
-// memory, so that a long backlog goes through page by page.
+// sweep offers every event that has waited in the store for at least grace. One that is as much ahead of the
+// clock was stored before the clock was set back: nobody knows how long it has waited, and its process may
+// be gone. sweep waits for room in memory, so that a long backlog goes through page by page.
 func (r *Relay) sweep(ctx context.Context, grace time.Duration) error {
 	after := ""
 	for {
@@ -42,11 +43,11 @@ func (r *Relay) sweep(ctx context.Context, grace time.Duration) error {
 		if err != nil {
 			return err
 		}
-		before := r.config.Now().Add(-grace)
+		now := r.config.Now()
 		for _, record := range records {
 			for _, version := range slices.Sorted(maps.Keys(record.Outbox)) {
 				ev := record.Outbox[version]
-				if ev.At.After(before) {
+				if now.Sub(ev.At).Abs() < grace {
 					continue
 				}
 				for !r.lanes.offer(record.ID, version, ev) {
