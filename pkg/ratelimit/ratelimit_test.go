@@ -64,6 +64,23 @@ func TestABucketEmptiesAndFillsUpAgain(t *testing.T) {
 	}
 }
 
+func TestAClockThatIsSetBack(t *testing.T) {
+	// Given somebody who has no try left, and a clock that is set back an hour,
+	clock := newClock()
+	limiter := newLimiter(t, ratelimit.Rate{Tries: 10, Per: time.Minute}, 100, clock.now)
+	allowed(limiter, "ann", 10)
+	clock.advance(-time.Hour)
+	// then the wait is that of a clock that stood still, not an hour longer,
+	if wait, ok := limiter.Allow("ann"); ok || wait != 6*time.Second {
+		t.Errorf("Allow = %v, %v, want 6s, false", wait, ok)
+	}
+	// and ends.
+	clock.advance(6 * time.Second)
+	if got := allowed(limiter, "ann", 20); got != 1 {
+		t.Errorf("%d tries after the wait, want 1", got)
+	}
+}
+
 func TestOffLetsEverythingThrough(t *testing.T) {
 	limiter := newLimiter(t, ratelimit.Rate{Off: true}, 1, newClock().now)
 	if got := allowed(limiter, "ann", 1000); got != 1000 {
