@@ -21,6 +21,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"flag"
@@ -101,13 +102,25 @@ func run(ctx context.Context, args []string, table, progress io.Writer) (err err
 	if err != nil {
 		return err
 	}
-	log := slog.New(slog.NewTextHandler(progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	stock, err := newStock()
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, stock.close()) }()
-	var results []result
+	results, failed := takeAll(ctx, o, stock, progress)
+	if len(results) == 0 {
+		return cmp.Or(failed, fmt.Errorf("no measurement has a name that begins with %q", o.only))
+	}
+	// What was measured before a failure has taken long and is not thrown away.
+	if err := writeTable(table, results); err != nil {
+		return errors.Join(failed, fmt.Errorf("print the table: %w", err))
+	}
+	return errors.Join(failed, writeJSON(o.out, results))
+}
+
+// takeAll takes the measurements that are asked for, up to one that fails.
+func takeAll(ctx context.Context, o options, stock *stock, progress io.Writer) (results []result, err error) {
+	log := slog.New(slog.NewTextHandler(progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	for _, m := range measurements(o) {
 		if !strings.HasPrefix(m.name, o.only) {
 			continue
@@ -119,15 +132,9 @@ func run(ctx context.Context, args []string, table, progress io.Writer) (err err
 			continue
 		}
 		if err != nil {
-			return fmt.Errorf("%s: %w", m.name, err)
+			return results, fmt.Errorf("%s: %w", m.name, err)
 		}
 		results = append(results, measured...)
 	}
-	if len(results) == 0 {
-		return fmt.Errorf("no measurement has a name that begins with %q", o.only)
-	}
-	if err := writeTable(table, results); err != nil {
-		return fmt.Errorf("print the table: %w", err)
-	}
-	return writeJSON(o.out, results)
+	return results, nil
 }
