@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"time"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
@@ -15,6 +16,7 @@ import (
 type delivery[T any] struct {
 	message bus.Message
 	settle  bus.Settle
+	taken   time.Time // when the bus handed it over
 	change  Change[T] // valid where poison is nil
 	poison  error
 

@@ -18,10 +18,12 @@ import (
 type ConsumerConfig struct {
 	// Group is the queue group and durable name of the service, "orders-service". Required.
 	Group string
-	// AckWait and MaxInflight are the subscription's. Defaults bus.DefaultAckWait and 4096: that many
-	// events are stored within some hundred milliseconds, far below AckWait, and fewer leave the disk
-	// waiting for the bus while catching up (make bench).
-	AckWait     time.Duration
+	// AckWait is the subscription's. Default bus.DefaultAckWait.
+	AckWait time.Duration
+	// MaxInflight is the most events of one channel that the member holds at once. It begins with 256, and
+	// takes more or fewer so that each is settled well within AckWait, however slow the store is (see
+	// window). Default 4096: the embedded store takes that many within some hundred milliseconds, and
+	// fewer leave its disk waiting for the bus while catching up (make bench).
 	MaxInflight int
 	// Lanes is how many entities are handled at the same time. Default 4.
 	Lanes int
@@ -46,8 +48,10 @@ type Consumer[T any] struct {
 	config  ConsumerConfig
 	log     *slog.Logger
 	lanes   *lanes[T]
+	resized chan struct{} // the window has got another size
 
 	mu      sync.Mutex
+	window  *window
 	state   error                   // nil: subscribed and caught up; else what is missing
 	paused  error                   // why nothing is taken now; nil while events are handled
 	endTurn context.CancelCauseFunc // ends the present turn
@@ -72,6 +76,7 @@ func NewConsumer[T any](r *Replica[T], b Bus, config ConsumerConfig, log *slog.L
 	}
 	return &Consumer[T]{
 		replica: r, bus: b, config: config, log: log,
+		window: newWindow(config.MaxInflight, len(r.kind.Subjects), config.AckWait), resized: make(chan struct{}, 1),
 		state: errors.New("not started"), rebuilds: make(chan bool, 1),
 	}
 }
@@ -90,7 +95,7 @@ func (c *Consumer[T]) Ready() error {
 func (c *Consumer[T]) Run(ctx context.Context) error {
 	// Handling outlives ctx, so that what was taken can be finished and acknowledged.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c.lanes = startLanes(work, c.config.Lanes, c.handle)
+	c.lanes = startLanes(work, c.config.Lanes, c.batchBound, c.handle)
 	defer func() {
 		stop()
 		c.lanes.wait()
@@ -145,33 +150,14 @@ func (c *Consumer[T]) turn(parent context.Context) error {
 		return err
 	}
 	c.watchRetention(ctx)
-	for _, subject := range c.replica.kind.Subjects {
-		c.setState(fmt.Errorf("joining %s on %s", c.config.Group, subject))
-		member, err := c.bus.Subscribe(ctx, bus.Subscription{
-			Channel: string(subject), Group: c.config.Group, Durable: c.config.Group,
-			AckWait: c.config.AckWait, MaxInflight: c.config.MaxInflight,
-		}, c.handler(subject, c.lanes))
-		if err != nil {
-			return errors.Join(context.Cause(ctx), fmt.Errorf("join %s on %s: %w", c.config.Group, subject, err))
-		}
-		defer c.leave(parent, subject, member)
-	}
-	if replay {
-		c.setState(errors.New("replaying history"))
-		if err := c.replayAll(ctx); err != nil {
-			return errors.Join(context.Cause(ctx), err)
-		}
-	}
-	c.setState(nil)
-	c.log.Info("takes events", "kind", c.replica.kind.Name, "group", c.config.Group)
-	c.attend(ctx)
-	return context.Cause(ctx)
+	c.setState(errors.New("joining " + c.config.Group))
+	return c.takeEvents(ctx, replay)
 }
 
-// attend does, until ctx ends, what a member does beside taking events: it goes over to another generation
-// for its readers also while no events come, looks for events that the broker has lost, and rebuilds
-// when it is asked to.
-func (c *Consumer[T]) attend(ctx context.Context) {
+// attend does, until ctx ends or the window has another size (errResized), what a member does beside taking
+// events: it goes over to another generation for its readers also while no events come, looks for events that
+// the broker has lost, and rebuilds when it is asked to.
+func (c *Consumer[T]) attend(ctx context.Context) error {
 	look := time.NewTicker(time.Second)
 	defer look.Stop()
 	audit := time.NewTicker(30 * time.Second)
@@ -179,7 +165,9 @@ func (c *Consumer[T]) attend(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
-			return
+			return nil
+		case <-c.resized:
+			return errResized
 		case anyway := <-c.rebuilds:
 			c.doRebuild(ctx, anyway)
 		case <-audit.C:
@@ -208,19 +196,10 @@ func (c *Consumer[T]) finishReplay(ctx context.Context) {
 	}
 }
 
-// leave finishes what was taken and leaves the group; the durable stays.
-func (c *Consumer[T]) leave(ctx context.Context, subject event.Subject, member bus.Member) {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), c.config.AckWait)
-	defer cancel()
-	if err := member.Close(ctx); err != nil {
-		c.log.Warn("left with events unfinished; they are delivered again", "subject", string(subject), "error", err)
-	}
-}
-
 // handler decodes what comes on a channel and brings it to its lane.
 func (c *Consumer[T]) handler(subject event.Subject, into *lanes[T]) bus.Handler {
 	return func(ctx context.Context, m bus.Message, settle bus.Settle) {
-		d := &delivery[T]{message: m, settle: settle}
+		d := &delivery[T]{message: m, settle: settle, taken: c.replica.config.Now()}
 		d.change, d.poison = c.replica.kind.Decode(subject, m.Data)
 		into.put(ctx, d)
 	}
@@ -238,12 +217,15 @@ func (c *Consumer[T]) handle(ctx context.Context, batch []*delivery[T]) {
 		}
 		return
 	}
+	inHand := c.lanes.inHand()
 	if err := c.replica.handle(ctx, batch); err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
 		c.paused = err
 		c.endTurn(err)
+		return
 	}
+	c.learn(settledBatch{events: len(batch), taken: batch[0].taken, at: c.replica.config.Now(), inHand: inHand})
 }
 
 func (c *Consumer[T]) setState(state error) {

@@ -25,7 +25,7 @@ func TestLanesHoldABoundedNumberOfBytes(t *testing.T) {
 	open := make(chan struct{})
 	settled := make(chan error, maxHeld/size+2)
 	settle := func(err error) { settled <- err }
-	l := startLanes(ctx, 4, func(_ context.Context, batch []*delivery[struct{}]) {
+	l := startLanes(ctx, 4, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
 		<-open
 		for _, d := range batch {
 			d.settle(nil)
@@ -57,7 +57,7 @@ func TestLanesHoldABoundedNumberOfBytes(t *testing.T) {
 func TestLanesTakeAnEventLargerThanTheirRoom(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	handled := make(chan int, 2)
-	l := startLanes(ctx, 1, func(_ context.Context, batch []*delivery[struct{}]) {
+	l := startLanes(ctx, 1, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
 		for _, d := range batch {
 			handled <- len(d.message.Data)
 		}
@@ -69,3 +69,6 @@ func TestLanesTakeAnEventLargerThanTheirRoom(t *testing.T) {
 		t.Errorf("handled %d, then %d bytes", first, second)
 	}
 }
+
+// unbounded lets a batch have all that waits.
+func unbounded() int { return maxQueue }

@@ -179,7 +179,7 @@ func (c *Consumer[T]) fill(ctx context.Context, next *Replica[T]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	into := startLanes(work, c.config.Lanes, func(ctx context.Context, batch []*delivery[T]) {
+	into := startLanes(work, c.config.Lanes, c.batchBound, func(ctx context.Context, batch []*delivery[T]) {
 		if err := next.handle(ctx, batch); err != nil {
 			cancel(err)
 		}

@@ -14,7 +14,8 @@
 //
 // Files: verdict.go compares versions, image.go applies a verdict to one record in memory, decide.go does
 // so for a delivery and what it releases, batch.go stores many records at once, lanes.go keeps the order,
-// parking.go sets aside what cannot be applied, consumer.go faces the bus, replay.go reads history again,
+// parking.go sets aside what cannot be applied, consumer.go is a member of the group, membership.go joins and
+// leaves, window.go decides how many events a member holds at once, replay.go reads history again,
 // generation.go and rebuild.go make replicas anew, resync.go, retention.go and oncall.go are for people.
 package replica
 

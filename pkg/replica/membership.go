@@ -1,0 +1,118 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+)
+
+// errResized: the window has another size, and the broker has to be told.
+var errResized = errors.New("the window has another size")
+
+// takeEvents is a member from its joining until ctx ends, and returns why it did. NATS Streaming fixes MaxInflight
+// when a member joins, so where the window gets another size the member leaves and joins again: it
+// finishes and acknowledges what it has, and readers are served meanwhile, so it stays ready. The broker sends
+// what it had sent and was not taken yet again at once, to whoever is in the group.
+func (c *Consumer[T]) takeEvents(ctx context.Context, replay bool) error {
+	err := c.stay(ctx, func() error {
+		if replay {
+			c.setState(errors.New("replaying history"))
+			if err := c.replayAll(ctx); err != nil {
+				return err
+			}
+		}
+		c.setState(nil)
+		c.log.Info("takes events", "kind", c.replica.kind.Name, "group", c.config.Group)
+		return c.attend(ctx)
+	})
+	for ctx.Err() == nil && errors.Is(err, errResized) {
+		err = c.stay(ctx, func() error { return c.attend(ctx) })
+	}
+	if errors.Is(err, errResized) {
+		err = nil
+	}
+	return errors.Join(context.Cause(ctx), err)
+}
+
+// stay joins the group on every channel, does what is to be done meanwhile, and leaves.
+func (c *Consumer[T]) stay(ctx context.Context, meanwhile func() error) error {
+	size := c.joinWith()
+	for _, subject := range c.replica.kind.Subjects {
+		member, err := c.bus.Subscribe(ctx, bus.Subscription{
+			Channel: string(subject), Group: c.config.Group, Durable: c.config.Group,
+			AckWait: c.config.AckWait, MaxInflight: size,
+		}, c.handler(subject, c.lanes))
+		if err != nil {
+			return fmt.Errorf("join %s on %s: %w", c.config.Group, subject, err)
+		}
+		defer c.leave(ctx, subject, member)
+	}
+	return meanwhile()
+}
+
+// joinWith returns the size that the window has now, and lets the window judge it from now on.
+func (c *Consumer[T]) joinWith() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	select {
+	case <-c.resized: // that is done herewith
+	default:
+	}
+	c.window.joined(c.replica.config.Now())
+	return c.window.size
+}
+
+// leave finishes what was taken and leaves the group; the durable stays. It takes the time it needs, but when
+// ctx ends no more than another AckWait.
+func (c *Consumer[T]) leave(ctx context.Context, subject event.Subject, member bus.Member) {
+	ctx, cancel := outlive(ctx, c.config.AckWait)
+	defer cancel()
+	if err := member.Close(ctx); err != nil {
+		c.log.Warn("left with events unfinished; they are delivered again", "subject", string(subject), "error", err)
+	}
+}
+
+// outlive returns a context that ends that long after parent has ended.
+func outlive(parent context.Context, after time.Duration) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancel(context.WithoutCancel(parent))
+	stop := context.AfterFunc(parent, func() {
+		select {
+		case <-time.After(after):
+			cancel()
+		case <-ctx.Done():
+		}
+	})
+	return ctx, func() { stop(); cancel() }
+}
+
+// batchBound is how many events one batch may have: those of a batch wait for each other, so no more than the
+// window, and where every event is a write of its own (Kind.React) far fewer.
+func (c *Consumer[T]) batchBound() int {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.replica.kind.React != nil {
+		return min(c.window.size, maxReactions)
+	}
+	return c.window.size
+}
+
+// learn tells the window of a batch that was settled.
+func (c *Consumer[T]) learn(b settledBatch) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	before := c.window.size
+	if !c.window.settled(b) {
+		return
+	}
+	log, why := c.log.Info, "takes more events at once: the store is quick enough"
+	if c.window.size < before {
+		log, why = c.log.Warn, "takes fewer events at once: the store is too slow"
+	}
+	log(why, "kind", c.replica.kind.Name, "group", c.config.Group, "from", before, "to", c.window.size,
+		"age", b.at.Sub(b.taken), "ackWait", c.config.AckWait)
+	c.resized <- struct{}{} // has room: the window changes once between two joins
+}
