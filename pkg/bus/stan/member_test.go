@@ -111,7 +111,9 @@ func TestABlockedHandlerDoesNotFillTheMemory(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t, stanserver.Config{})
-			conn := connected(t, b.config("member", b.Addr()))
+			cfg := b.config("member", b.Addr())
+			cfg.PublishTimeout = patience // the copies take the way of the publishes' answers
+			conn := connected(t, cfg)
 			spec := ordersGroup()
 			spec.AckWait, spec.MaxInflight = bus.MinAckWait, tt.inflight
 
