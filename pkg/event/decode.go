@@ -28,34 +28,22 @@ func (e *DecodeError) Error() string {
 	return fmt.Sprintf("%s: %s: %s", e.Subject, e.Field, e.Reason)
 }
 
-// field binds one name of a JSON object to what reads its value.
-type field struct {
-	name     string
-	read     func(value gjson.Result) error
+// field is one name of a JSON object and what reads its value into a T. Read captures no variables, so that a list
+// of fields costs next to nothing for each event (a list of closures took a quarter of the time of decoding).
+type field[T any] struct {
+	name string
+	// optional: the field may be absent; null counts as absent. Any other must be there and not be null.
 	optional bool
+	read     func(value gjson.Result, into *T) error
 }
 
-// required is a field that must be there and must not be null.
-func required[T any](name string, into *T, read func(gjson.Result, *T) error) field {
-	return field{name: name, read: func(value gjson.Result) error { return read(value, into) }}
-}
-
-// optional is a field that may be absent; null counts as absent.
-func optional[T any](name string, into *T, read func(gjson.Result, *T) error) field {
-	f := required(name, into, read)
-	f.optional = true
-	return f
-}
-
-// nested is a required field that is an object of its own.
-func nested(name string, fields ...field) field {
-	return field{name: name, read: func(value gjson.Result) error { return readObject(value, fields) }}
-}
-
-func decodeFields(subject Subject, data []byte, fields []field) error {
+func decodeFields[T any](subject Subject, data []byte, fields []field[T], into *T) error {
 	err := checkJSON(data)
 	if err == nil {
-		err = readObject(gjson.ParseBytes(data), fields)
+		err = readObject(gjson.ParseBytes(data), fields, into)
+	}
+	if err == nil {
+		return nil
 	}
 	var decodeError *DecodeError
 	if errors.As(err, &decodeError) {
@@ -82,7 +70,7 @@ func checkJSON(data []byte) error {
 // readObject reads an object field by field. Going over its members, rather than into a struct, is what
 // makes names exact (encoding/json folds case), tells a missing field from a zero and names the one at
 // fault. Of two members with one name the last counts, as in JavaScript.
-func readObject(object gjson.Result, fields []field) error {
+func readObject[T any](object gjson.Result, fields []field[T], into *T) error {
 	if !object.IsObject() {
 		return &DecodeError{Reason: "must be a JSON object"}
 	}
@@ -104,7 +92,7 @@ func readObject(object gjson.Result, fields []field) error {
 			}
 			return &DecodeError{Field: f.name, Reason: "missing"}
 		}
-		if err := f.read(values[i]); err != nil {
+		if err := f.read(values[i], into); err != nil {
 			return atField(f.name, err)
 		}
 	}
@@ -152,33 +140,29 @@ func readText(value gjson.Result, into *string) error {
 }
 
 // readExactly reads a string that has only one possible value.
-func readExactly(want string) func(gjson.Result, *string) error {
-	return func(value gjson.Result, into *string) error {
-		if err := readText(value, into); err != nil {
-			return err
-		}
-		if *into != want {
-			return fmt.Errorf("must be %q", want)
-		}
-		return nil
+func readExactly(value gjson.Result, into *string, want string) error {
+	if err := readText(value, into); err != nil {
+		return err
 	}
+	if *into != want {
+		return fmt.Errorf("must be %q", want)
+	}
+	return nil
 }
 
 // readVersion reads a version between the bounds that the channel allows.
-func readVersion(least, most Version) func(gjson.Result, *Version) error {
-	return func(value gjson.Result, into *Version) error {
-		n, err := strconv.ParseInt(value.Raw, 10, 64)
-		switch {
-		case errors.Is(err, strconv.ErrRange):
-			return fmt.Errorf("must be at most %d", MaxVersion)
-		case err != nil:
-			return fmt.Errorf("must be an integer")
-		case Version(n) < least || Version(n) > most:
-			return fmt.Errorf("must be %s on this channel", bounds(least, most))
-		}
-		*into = Version(n)
-		return nil
+func readVersion(value gjson.Result, into *Version, least, most Version) error {
+	n, err := strconv.ParseInt(value.Raw, 10, 64)
+	switch {
+	case errors.Is(err, strconv.ErrRange):
+		return fmt.Errorf("must be at most %d", MaxVersion)
+	case err != nil:
+		return fmt.Errorf("must be an integer")
+	case Version(n) < least || Version(n) > most:
+		return fmt.Errorf("must be %s on this channel", bounds(least, most))
 	}
+	*into = Version(n)
+	return nil
 }
 
 func bounds(least, most Version) string {

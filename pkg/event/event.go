@@ -40,18 +40,33 @@ func Subjects() []Subject {
 }
 
 // Payload is a pointer to one event: to a Ticket, OrderCreated, OrderCancelled, OrderCompleted,
-// ExpirationComplete or PaymentCreated.
-type Payload interface {
+// ExpirationComplete or PaymentCreated. It lets Encode and Decode be called with the plain type:
+// Decode[event.Ticket](subject, data).
+type Payload[T any] interface {
+	*T
+	payload[T]
+}
+
+type payload[T any] interface {
 	// Subject is the channel the event belongs on.
 	Subject() Subject
-	// fields binds the payload's field names to its variables, as the contract of subject has them.
-	fields(subject Subject) []field
+	// fields are the payload's fields as the contract of subject has them; nil where it does not belong there.
+	fields(subject Subject) []field[T]
 }
+
+var (
+	_ payload[Ticket]             = (*Ticket)(nil)
+	_ payload[OrderCreated]       = (*OrderCreated)(nil)
+	_ payload[OrderCancelled]     = (*OrderCancelled)(nil)
+	_ payload[OrderCompleted]     = (*OrderCompleted)(nil)
+	_ payload[ExpirationComplete] = (*ExpirationComplete)(nil)
+	_ payload[PaymentCreated]     = (*PaymentCreated)(nil)
+)
 
 // Encode returns the payload as it goes on the wire: compact JSON with the fields in the contract's order
 // and no HTML escapes, as JavaScript's JSON.stringify writes it. It refuses, with a *DecodeError, what Decode
 // would refuse, so that nothing that breaks the contract is ever stored or published.
-func Encode[T any, P payload[T]](value T) ([]byte, error) {
+func Encode[T any, P Payload[T]](value T) ([]byte, error) {
 	subject := P(&value).Subject()
 	var buf bytes.Buffer
 	enc := json.NewEncoder(&buf)
@@ -68,18 +83,12 @@ func Encode[T any, P payload[T]](value T) ([]byte, error) {
 
 // Decode reads a payload of type T that came on the channel subject. The error is a *DecodeError: data
 // is not UTF-8 JSON, not one object, lacks a field, has a wrong one, or T does not belong on that channel.
-func Decode[T any, P payload[T]](subject Subject, data []byte) (T, error) {
+func Decode[T any, P Payload[T]](subject Subject, data []byte) (T, error) {
 	var value T
 	fields := P(&value).fields(subject)
 	if fields == nil {
 		return value, &DecodeError{Subject: subject, Reason: fmt.Sprintf("is no channel of %T", value)}
 	}
-	err := decodeFields(subject, data, fields)
+	err := decodeFields(subject, data, fields, &value)
 	return value, err
-}
-
-// payload lets Encode and Decode be called with the plain type: Decode[event.Ticket](subject, data).
-type payload[T any] interface {
-	*T
-	Payload
 }

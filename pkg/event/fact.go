@@ -1,5 +1,7 @@
 package event
 
+import "github.com/tidwall/gjson"
+
 // ExpirationComplete is the payload of expiration:complete, a fact: the order's time is over. It has no
 // version; it is merged by the order it names.
 type ExpirationComplete struct {
@@ -9,11 +11,13 @@ type ExpirationComplete struct {
 // Subject is expiration:complete.
 func (ExpirationComplete) Subject() Subject { return SubjectExpirationComplete }
 
-func (e *ExpirationComplete) fields(subject Subject) []field {
+func (*ExpirationComplete) fields(subject Subject) []field[ExpirationComplete] {
 	if subject != SubjectExpirationComplete {
 		return nil
 	}
-	return []field{required("orderId", &e.OrderID, readID)}
+	return []field[ExpirationComplete]{
+		{name: "orderId", read: func(v gjson.Result, e *ExpirationComplete) error { return readID(v, &e.OrderID) }},
+	}
 }
 
 // PaymentCreated is the payload of payment:created, a fact: the order was paid.
@@ -27,13 +31,13 @@ type PaymentCreated struct {
 // Subject is payment:created.
 func (PaymentCreated) Subject() Subject { return SubjectPaymentCreated }
 
-func (p *PaymentCreated) fields(subject Subject) []field {
+func (*PaymentCreated) fields(subject Subject) []field[PaymentCreated] {
 	if subject != SubjectPaymentCreated {
 		return nil
 	}
-	return []field{
-		required("id", &p.ID, readID),
-		required("orderId", &p.OrderID, readID),
-		required("stripeId", &p.StripeID, readText),
+	return []field[PaymentCreated]{
+		{name: "id", read: func(v gjson.Result, p *PaymentCreated) error { return readID(v, &p.ID) }},
+		{name: "orderId", read: func(v gjson.Result, p *PaymentCreated) error { return readID(v, &p.OrderID) }},
+		{name: "stripeId", read: func(v gjson.Result, p *PaymentCreated) error { return readText(v, &p.StripeID) }},
 	}
 }

@@ -39,10 +39,7 @@ func FuzzDecode(f *testing.F) {
 	})
 }
 
-func roundTrip[T any, P interface {
-	*T
-	event.Payload
-}](t *testing.T, subject event.Subject, data []byte) {
+func roundTrip[T any, P event.Payload[T]](t *testing.T, subject event.Subject, data []byte) {
 	value, err := event.Decode[T, P](subject, data)
 	if err != nil {
 		return

@@ -1,5 +1,7 @@
 package event
 
+import "github.com/tidwall/gjson"
+
 // OrderStatusCreated is the status in order:created.
 const OrderStatusCreated = "created"
 
@@ -29,20 +31,27 @@ type OrderCreated struct {
 // Subject is order:created.
 func (OrderCreated) Subject() Subject { return SubjectOrderCreated }
 
-func (o *OrderCreated) fields(subject Subject) []field {
+func (*OrderCreated) fields(subject Subject) []field[OrderCreated] {
 	if subject != SubjectOrderCreated {
 		return nil
 	}
-	return []field{
-		required("id", &o.ID, readID),
-		required("version", &o.Version, readVersion(0, 0)),
-		required("status", &o.Status, readExactly(OrderStatusCreated)),
-		required("userId", &o.UserID, readID),
-		required("expiresAt", &o.ExpiresAt, readTime),
-		nested("ticket",
-			required("id", &o.Ticket.ID, readID),
-			required("price", &o.Ticket.Price, readPrice)),
+	return []field[OrderCreated]{
+		{name: "id", read: func(v gjson.Result, o *OrderCreated) error { return readID(v, &o.ID) }},
+		{name: "version", read: func(v gjson.Result, o *OrderCreated) error { return readVersion(v, &o.Version, 0, 0) }},
+		{name: "status", read: func(v gjson.Result, o *OrderCreated) error {
+			return readExactly(v, &o.Status, OrderStatusCreated)
+		}},
+		{name: "userId", read: func(v gjson.Result, o *OrderCreated) error { return readID(v, &o.UserID) }},
+		{name: "expiresAt", read: func(v gjson.Result, o *OrderCreated) error { return readTime(v, &o.ExpiresAt) }},
+		{name: "ticket", read: func(v gjson.Result, o *OrderCreated) error { return readOrderTicket(v, &o.Ticket) }},
 	}
+}
+
+func readOrderTicket(value gjson.Result, into *OrderTicket) error {
+	return readObject(value, []field[OrderTicket]{
+		{name: "id", read: func(v gjson.Result, t *OrderTicket) error { return readID(v, &t.ID) }},
+		{name: "price", read: func(v gjson.Result, t *OrderTicket) error { return readPrice(v, &t.Price) }},
+	}, into)
 }
 
 // OrderCancelled is the payload of order:cancelled: the ticket is free again.
@@ -55,11 +64,17 @@ type OrderCancelled struct {
 // Subject is order:cancelled.
 func (OrderCancelled) Subject() Subject { return SubjectOrderCancelled }
 
-func (o *OrderCancelled) fields(subject Subject) []field {
+func (*OrderCancelled) fields(subject Subject) []field[OrderCancelled] {
 	if subject != SubjectOrderCancelled {
 		return nil
 	}
-	return orderEnd(&o.ID, &o.Version, &o.Ticket)
+	return []field[OrderCancelled]{
+		{name: "id", read: func(v gjson.Result, o *OrderCancelled) error { return readID(v, &o.ID) }},
+		{name: "version", read: func(v gjson.Result, o *OrderCancelled) error {
+			return readVersion(v, &o.Version, 1, MaxVersion)
+		}},
+		{name: "ticket", read: func(v gjson.Result, o *OrderCancelled) error { return readTicketRef(v, &o.Ticket) }},
+	}
 }
 
 // OrderCompleted is the payload of order:completed: the ticket is sold. The Node version has no such
@@ -73,17 +88,21 @@ type OrderCompleted struct {
 // Subject is order:completed.
 func (OrderCompleted) Subject() Subject { return SubjectOrderCompleted }
 
-func (o *OrderCompleted) fields(subject Subject) []field {
+func (*OrderCompleted) fields(subject Subject) []field[OrderCompleted] {
 	if subject != SubjectOrderCompleted {
 		return nil
 	}
-	return orderEnd(&o.ID, &o.Version, &o.Ticket)
+	return []field[OrderCompleted]{
+		{name: "id", read: func(v gjson.Result, o *OrderCompleted) error { return readID(v, &o.ID) }},
+		{name: "version", read: func(v gjson.Result, o *OrderCompleted) error {
+			return readVersion(v, &o.Version, 1, MaxVersion)
+		}},
+		{name: "ticket", read: func(v gjson.Result, o *OrderCompleted) error { return readTicketRef(v, &o.Ticket) }},
+	}
 }
 
-func orderEnd(id *ID, version *Version, ticket *TicketRef) []field {
-	return []field{
-		required("id", id, readID),
-		required("version", version, readVersion(1, MaxVersion)),
-		nested("ticket", required("id", &ticket.ID, readID)),
-	}
+func readTicketRef(value gjson.Result, into *TicketRef) error {
+	return readObject(value, []field[TicketRef]{
+		{name: "id", read: func(v gjson.Result, t *TicketRef) error { return readID(v, &t.ID) }},
+	}, into)
 }

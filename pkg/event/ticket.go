@@ -1,5 +1,7 @@
 package event
 
+import "github.com/tidwall/gjson"
+
 // Ticket is the payload of ticket:created (version 0) and ticket:updated (every later version): the
 // whole ticket as it is at that version.
 type Ticket struct {
@@ -21,24 +23,29 @@ func (t Ticket) Subject() Subject {
 	return SubjectTicketUpdated
 }
 
-func (t *Ticket) fields(subject Subject) []field {
-	least, most := Version(1), MaxVersion
+func (*Ticket) fields(subject Subject) []field[Ticket] {
+	readVersion := ticketCreated
 	switch subject {
 	case SubjectTicketCreated:
-		least, most = 0, 0
 	case SubjectTicketUpdated:
+		readVersion = ticketUpdated
 	default:
 		return nil
 	}
-	fields := []field{
-		required("id", &t.ID, readID),
-		required("version", &t.Version, readVersion(least, most)),
-		required("title", &t.Title, readText),
-		required("price", &t.Price, readPrice),
-		required("userId", &t.UserID, readID),
+	fields := []field[Ticket]{
+		{name: "id", read: func(v gjson.Result, t *Ticket) error { return readID(v, &t.ID) }},
+		{name: "version", read: readVersion},
+		{name: "title", read: func(v gjson.Result, t *Ticket) error { return readText(v, &t.Title) }},
+		{name: "price", read: func(v gjson.Result, t *Ticket) error { return readPrice(v, &t.Price) }},
+		{name: "userId", read: func(v gjson.Result, t *Ticket) error { return readID(v, &t.UserID) }},
+		{name: "orderId", read: func(v gjson.Result, t *Ticket) error { return readID(v, &t.OrderID) }, optional: true},
 	}
-	if subject == SubjectTicketUpdated {
-		fields = append(fields, optional("orderId", &t.OrderID, readID))
+	if subject == SubjectTicketCreated {
+		fields = fields[:len(fields)-1] // nobody can have reserved it
 	}
 	return fields
 }
+
+func ticketCreated(v gjson.Result, t *Ticket) error { return readVersion(v, &t.Version, 0, 0) }
+
+func ticketUpdated(v gjson.Result, t *Ticket) error { return readVersion(v, &t.Version, 1, MaxVersion) }
