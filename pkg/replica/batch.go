@@ -102,27 +102,38 @@ func groupByEntity[T any](batch []*delivery[T]) []group[T] {
 	return groups
 }
 
-// storeGroups reads the records of the groups, decides, and writes what changed in one go. Where another
-// member was first, or one of them cannot be stored, each group is read and decided again by itself.
+// togetherTries is how often groups are decided on together. With two members most batches have an entity that
+// the other was first at, and each time fewer are left; one by one, each would be a write of its own.
+const togetherTries = 5
+
+// storeGroups reads the records of the groups, decides, and writes what changed in one go; and again what
+// another member was first at. Where that does not end, or one of them cannot be stored, each group is read and
+// decided by itself.
 func (r *Replica[T]) storeGroups(ctx context.Context, records store.Collection, groups []group[T]) error {
-	for {
-		noted, err := r.tryGroups(ctx, records, groups)
-		switch {
-		case err == nil:
-			return r.parking.settled(ctx, noted)
-		case isAway(err):
+	for try := 1; ; try++ {
+		noted, left, err := r.tryGroups(ctx, records, groups)
+		if isAway(err) {
 			return err
-		case len(groups) > 1:
+		}
+		if err := r.parking.settled(ctx, noted); err != nil {
+			return err
+		}
+		groups = left
+		conflict := errors.Is(err, store.ErrConflict)
+		switch {
+		case len(groups) == 0:
+			return nil
+		case len(groups) > 1 && (!conflict || try >= togetherTries):
 			for i := range groups {
 				if err := r.storeGroups(ctx, records, groups[i:i+1]); err != nil {
 					return err
 				}
 			}
 			return nil
-		case !errors.Is(err, store.ErrConflict):
+		case !conflict:
 			return r.refused(ctx, groups[0], err)
 		}
-		r.log.Debug("another member was first; deciding again", "id", groups[0].id)
+		r.log.Debug("another member was first; deciding again", "entities", len(groups), "id", groups[0].id)
 	}
 }
 
@@ -142,43 +153,73 @@ func (r *Replica[T]) refused(ctx context.Context, g group[T], cause error) error
 	return nil
 }
 
-// tryGroups returns the events that have been handled now and of which parking may hold a note.
-func (r *Replica[T]) tryGroups(ctx context.Context, records store.Collection, groups []group[T]) (noted []store.Event, err error) {
+// tryGroups returns the events that have been handled now and of which parking may hold a note, and with an
+// error the groups that are left: those that were refused, where the store says which, else all.
+func (r *Replica[T]) tryGroups(ctx context.Context, records store.Collection, groups []group[T]) (noted []store.Event, left []group[T], err error) {
 	ids := make([]string, len(groups))
 	for i, g := range groups {
 		ids[i] = string(g.id)
 	}
 	found, err := records.GetMany(ctx, ids)
 	if err != nil {
-		return nil, fmt.Errorf("read %s replicas: %w", r.kind.Name, err)
+		return nil, groups, fmt.Errorf("read %s replicas: %w", r.kind.Name, err)
 	}
-	var decided outcomes
+	decided := make([]outcomes, len(groups))
+	var aside []setAside
 	writes := make([]store.Write, 0, len(groups))
-	for _, g := range groups {
+	for i, g := range groups {
 		img := newImage(&r.kind, g.id, found[string(g.id)])
-		if err := r.decideGroup(ctx, img, g, &decided); err != nil {
-			return nil, err
+		if err := r.decideGroup(ctx, img, g, &decided[i]); err != nil {
+			return nil, groups, err
 		}
+		aside = append(aside, decided[i].aside...)
 		if !img.dirty {
 			continue
 		}
 		w, err := img.write()
 		if err != nil {
-			return nil, err
+			return nil, groups, err
 		}
 		writes = append(writes, w)
 	}
 	// Parked before the write that says so: a crash between leaves a note too many, never one too few.
-	if err := r.parking.parkAll(ctx, decided.aside); err != nil {
-		return nil, err
+	if err := r.parking.parkAll(ctx, aside); err != nil {
+		return nil, groups, err
 	}
-	if len(writes) == 0 {
-		return decided.noted, nil
+	if len(writes) > 0 {
+		err = records.PutMany(ctx, writes)
 	}
-	if err := records.PutMany(ctx, writes); err != nil {
-		return nil, fmt.Errorf("write %s replicas: %w", r.kind.Name, err)
+	refused := refusedIDs(err, groups)
+	for i, g := range groups {
+		if refused[string(g.id)] {
+			left = append(left, g)
+			continue
+		}
+		noted = append(noted, decided[i].noted...)
 	}
-	return decided.noted, nil
+	if err != nil {
+		err = fmt.Errorf("write %s replicas: %w", r.kind.Name, err)
+	}
+	return noted, left, err
+}
+
+// refusedIDs are the entities of which a write is not known to be stored.
+func refusedIDs[T any](err error, groups []group[T]) map[string]bool {
+	if err == nil {
+		return nil
+	}
+	refused := map[string]bool{}
+	var some *store.Refused
+	if errors.As(err, &some) {
+		for _, id := range some.IDs {
+			refused[id] = true
+		}
+		return refused
+	}
+	for _, g := range groups {
+		refused[string(g.id)] = true
+	}
+	return refused
 }
 
 func (r *Replica[T]) entity(id event.ID) string { return r.kind.Name + "/" + string(id) }

@@ -22,8 +22,9 @@ type ConsumerConfig struct {
 	AckWait time.Duration
 	// MaxInflight is the most events of one channel that the member holds at once. It begins with 256, and
 	// takes more or fewer so that each is settled well within AckWait, however slow the store is (see
-	// window). Default 4096: the embedded store takes that many within some hundred milliseconds, and
-	// fewer leave its disk waiting for the bus while catching up (make bench).
+	// window). Default 16384: the embedded store takes that many within some hundred milliseconds, and the
+	// more it gets at once, the fewer pages it writes for each: a quarter as many cost a fifth of the rate of
+	// catching up (make bench).
 	MaxInflight int
 	// Lanes is how many entities are handled at the same time. Default 4.
 	Lanes int
@@ -66,7 +67,7 @@ func NewConsumer[T any](r *Replica[T], b Bus, config ConsumerConfig, log *slog.L
 		config.AckWait = bus.DefaultAckWait
 	}
 	if config.MaxInflight == 0 {
-		config.MaxInflight = 4096
+		config.MaxInflight = 16384
 	}
 	if config.Lanes == 0 {
 		config.Lanes = 4

@@ -12,7 +12,7 @@ import (
 )
 
 // maxQueue is how many events may wait in one lane.
-const maxQueue = 4096
+const maxQueue = 16384
 
 // maxReactions bounds a batch of events that are reacted to. The reactions are one write each, one after the other,
 // and nothing of the batch is settled before the last; the write of the replicas that they share is small

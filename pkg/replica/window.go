@@ -10,7 +10,7 @@ const (
 	leastWindow = 16
 	// fastestGrowth is how many times larger a window may get at once: from the first size to the most that a Consumer
 	// holds by default. With every step a member joins again, and the broker sends again what was on its way.
-	fastestGrowth = 16
+	fastestGrowth = 64
 	// quietWaits is for how many AckWaits a window that has shrunk does not grow, and one that has shrunk in vain
 	// does not shrink.
 	quietWaits = 10

@@ -29,7 +29,7 @@ func TestWindow(t *testing.T) {
 		"the oldest of a round counts":            {4096, []batch{{200 * ms, 256, 256, 256}, {10 * ms, 256, 256, 640}}},
 		"a round begins anew":                     {4096, []batch{{400 * ms, 512, 256, 256}, {10 * ms, 512, 256, 4096}}},
 		"less than twice as much is not worth it": {4096, []batch{{300 * ms, 512, 256, 256}}},
-		"no faster than sixteenfold":              {65536, []batch{{ms, 512, 256, 4096}, {ms, 8192, 4096, 65536}}},
+		"no faster than that":                     {65536, []batch{{ms, 512, 256, 16384}, {ms, 32768, 16384, 65536}}},
 		"but the last step may be smaller":        {300, []batch{{10 * ms, 512, 256, 300}}},
 		"an idle member does not grow":            {4096, []batch{{ms, 100000, 191, 256}}},
 		"nearly full is full":                     {4096, []batch{{ms, 512, 192, 4096}}},
@@ -86,8 +86,8 @@ func TestAWindowGrowsAgainWhenTheStoreHasLongBeenQuick(t *testing.T) {
 		}
 	}
 	now = shrunk.Add(quietWaits * testAckWait)
-	if !quick() || w.size != 1024 {
-		t.Errorf("size %d after a long quiet, want 1024", w.size)
+	if !quick() || w.size != 4096 {
+		t.Errorf("size %d after a long quiet, want 4096", w.size)
 	}
 }
 

@@ -19,6 +19,7 @@ package store
 import (
 	"context"
 	"errors"
+	"fmt"
 	"time"
 )
 
@@ -39,6 +40,22 @@ var (
 	// unknown: it may have been stored.
 	ErrUnavailable = errors.New("store unavailable")
 )
+
+// Refused is the error of a PutMany that says which of its writes were refused: those have not been stored, and
+// all others of the batch are, durably. An adapter returns it where it knows; match with errors.As, and its reason
+// with errors.Is.
+type Refused struct {
+	// IDs name the records, in no order.
+	IDs []string
+	// Reason is that of the first one: ErrConflict or ErrKeyTaken.
+	Reason error
+}
+
+// Error names the reason alone: a batch may have thousands.
+func (r *Refused) Error() string { return fmt.Sprintf("%d refused: %v", len(r.IDs), r.Reason) }
+
+// Unwrap returns the reason.
+func (r *Refused) Unwrap() error { return r.Reason }
 
 // Event is an event kept in a record: in the outbox on its way to the bus, or early on its way from it.
 type Event struct {
@@ -128,8 +145,8 @@ type Collection interface {
 
 	// PutMany writes many records of different ids, each one atomically, all of them cheaper than
 	// one by one. It returns nil when every one is stored. ErrConflict (or ErrKeyTaken) means that
-	// at least one was not and any of the others may have been: read them again and decide again,
-	// one by one.
+	// at least one was not and any of the others may have been, unless the error is a *Refused: read them
+	// again and decide again.
 	PutMany(ctx context.Context, ws []Write) error
 
 	// Delete removes a record that stands at the given revision. ErrConflict where it does not,

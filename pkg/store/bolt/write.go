@@ -101,18 +101,26 @@ func (c *collection) PutMany(ctx context.Context, ws []store.Write) error {
 	return nil
 }
 
-// putAll stores what it can; the outcome has the error of the first record that was refused.
+// putAll stores what it can; the outcome tells which records were refused.
 func (c codec) putAll(in buckets, batch []prepared) (outcome, error) {
 	var all outcome
+	var refused store.Refused
 	for _, p := range batch {
 		one, err := c.put(in, p)
 		if err != nil {
 			return outcome{}, err
 		}
 		all.changed = all.changed || one.changed
-		if one.err != nil && all.err == nil {
-			all.err = fmt.Errorf("record %s: %w", p.id, one.err)
+		if one.err == nil {
+			continue
 		}
+		if refused.Reason == nil {
+			refused.Reason = fmt.Errorf("record %s: %w", p.id, one.err)
+		}
+		refused.IDs = append(refused.IDs, string(p.id))
+	}
+	if refused.Reason != nil {
+		all.err = &refused
 	}
 	return all, nil
 }

@@ -3,6 +3,7 @@ package storetest
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"ticketing/pkg/store"
@@ -47,6 +48,7 @@ func (s *suite) testPutMany(t *testing.T) {
 				t.Errorf("PutMany = %v, want ErrConflict", err)
 			}
 			wantWholeOrNot(t, c, before, map[string]int64{"a": 2, "d": 1})
+			wantNamed(t, c, err, []string{"b", "c"}, map[string]int64{"a": 2, "d": 1})
 		}},
 		{"ErrConflict where one was to be created and exists", func(t *testing.T, c store.Collection) {
 			mustPut(t, c, store.Write{ID: "b", Version: 5})
@@ -69,6 +71,7 @@ func (s *suite) testPutMany(t *testing.T) {
 				t.Errorf("PutMany = %v, want ErrKeyTaken", err)
 			}
 			wantWholeOrNot(t, c, before, map[string]int64{"a": 1})
+			wantNamed(t, c, err, []string{"c"}, map[string]int64{"a": 1})
 		}},
 		{"two of a batch that want one key: not both", func(t *testing.T, c store.Collection) {
 			err := c.PutMany(t.Context(), []store.Write{{ID: "a", Key: "k"}, {ID: "b", Key: "k"}})
@@ -120,5 +123,22 @@ func wantWholeOrNot(t *testing.T, c store.Collection, before []store.Record, may
 			ID: r.ID, Revision: may[r.ID], Key: r.ID, State: []byte("new"), Outbox: map[int64]store.Event{0: *event(0)},
 		}
 		wantEqual(t, "record that was written", want, r)
+	}
+}
+
+// wantNamed sees that an error which says what was refused names just that, and that all others are stored, at
+// their new revisions.
+func wantNamed(t *testing.T, c store.Collection, err error, ids []string, stored map[string]int64) {
+	t.Helper()
+	var refused *store.Refused
+	if !errors.As(err, &refused) {
+		return // it does not say
+	}
+	got := slices.Sorted(slices.Values(refused.IDs))
+	wantEqual(t, "refused", ids, got)
+	for id, revision := range stored {
+		if r, err := c.Get(t.Context(), id); err != nil || r.Revision != revision {
+			t.Errorf("%s = revision %d, %v; it was not refused, so want %d", id, r.Revision, err, revision)
+		}
 	}
 }
