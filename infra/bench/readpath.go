@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 
@@ -67,7 +66,10 @@ func (r *readers) start(ctx context.Context) error {
 	if err := r.rememberBodies(ctx); err != nil {
 		return err
 	}
-	r.memory, err = r.startReference(ctx, until)
+	r.memory, err = serveBare(ctx, until, func(w http.ResponseWriter, req *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(r.bodies[req.URL.Path]) // a client that is gone has failed already
+	})
 	return err
 }
 
@@ -85,28 +87,6 @@ func (r *readers) rememberBodies(ctx context.Context) (err error) {
 		r.bodies[path] = slices.Clone(body)
 	}
 	return nil
-}
-
-// startReference runs the bare server until until is closed.
-func (r *readers) startReference(ctx context.Context, until *cleanup) (addr string, err error) {
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("listen: %w", err)
-	}
-	server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) {
-		w.Header().Set("Content-Type", "application/json")
-		_, _ = w.Write(r.bodies[req.URL.Path]) // a client that is gone has failed already
-	})}
-	ended := make(chan error, 1)
-	go func() { ended <- server.Serve(listener) }()
-	until.add(func() error {
-		err := server.Close()
-		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
-			err = errors.Join(err, served)
-		}
-		return err
-	})
-	return listener.Addr().String(), nil
 }
 
 // from reads at addr.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net"
 	"net/http"
@@ -61,6 +62,25 @@ func startTickets(ctx context.Context, env *environment, until *cleanup, db stor
 	background(until, service.Run) // ends after the server, and publishes what is left
 	background(until, func(ctx context.Context) error { return httpapi.Serve(ctx, listener, service.Handler(), env.log) })
 	return listener.Addr().String(), awaitReady(ctx, service)
+}
+
+// serveBare runs a handler on net/http alone until until is closed. It answers at addr.
+func serveBare(ctx context.Context, until *cleanup, handle http.HandlerFunc) (addr string, err error) {
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", fmt.Errorf("listen: %w", err)
+	}
+	server := &http.Server{Handler: handle}
+	ended := make(chan error, 1)
+	go func() { ended <- server.Serve(listener) }()
+	until.add(func() error {
+		err := server.Close()
+		if served := <-ended; !errors.Is(served, http.ErrServerClosed) {
+			err = errors.Join(err, served)
+		}
+		return err
+	})
+	return listener.Addr().String(), nil
 }
 
 // sessionCookie signs the seller in and returns the Cookie header.

@@ -49,12 +49,17 @@ func (w *writers) overHTTP(ctx context.Context) (_ []float64, err error) {
 	return w.post(ctx, &until, db)
 }
 
-// post runs tickets on a store, and the clients, until until is closed, and returns what the requests cost.
+// post runs tickets on a store until until is closed, and returns what the requests cost.
 func (w *writers) post(ctx context.Context, until *cleanup, db store.Database) ([]float64, error) {
 	addr, err := startTickets(ctx, w.env, until, db)
 	if err != nil {
 		return nil, err
 	}
+	return w.postTo(ctx, until, addr)
+}
+
+// postTo sends the clients' requests to a server; the clients are there until until is closed.
+func (w *writers) postTo(ctx context.Context, until *cleanup, addr string) ([]float64, error) {
 	request, err := postTicket(addr)
 	if err != nil {
 		return nil, err
@@ -83,16 +88,19 @@ func (w *writers) intoStore(ctx context.Context) (_ []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	return race(ctx, w.clients, w.writes, func(ctx context.Context, _ int) error {
-		write, err := newTicket()
-		if err != nil {
-			return err
-		}
-		if err := records.Put(ctx, write); err != nil {
-			return err
-		}
-		return records.Forget(ctx, []store.Sent{{ID: write.ID, Versions: []int64{0}}})
-	})
+	return race(ctx, w.clients, w.writes, func(ctx context.Context, _ int) error { return writeTwice(ctx, records) })
+}
+
+// writeTwice is what a request writes.
+func writeTwice(ctx context.Context, records store.Collection) error {
+	write, err := newTicket()
+	if err != nil {
+		return err
+	}
+	if err := records.Put(ctx, write); err != nil {
+		return err
+	}
+	return records.Forget(ctx, []store.Sent{{ID: write.ID, Versions: []int64{0}}})
 }
 
 // newTicket is the write that a request makes.
