@@ -51,7 +51,8 @@ var ErrForeign = fmt.Errorf("no event of this kind is on channel")
 type Gap struct {
 	// Entity is "ticket/<id>".
 	Entity string `json:"entity"`
-	// WaitsFor is the version that has not come, and Since is when the first event behind it came.
+	// WaitsFor is the version that has not come, and Since is when the first event behind it came, or the present
+	// time where that is said to be still to come.
 	WaitsFor event.Version `json:"waitsFor"`
 	Since    time.Time     `json:"since"`
 	// Kept counts the events behind it that the record keeps; with More others are parked.
@@ -60,10 +61,14 @@ type Gap struct {
 }
 
 // Gaps returns entities that have waited for a version since before the given time, at most limit of them.
-// It reads only records that wait.
+// It reads only records that wait. One that is said to begin later than now, because the clock was set back, has
+// an age that nobody knows: it counts where it is as far ahead as before is behind. So the clock cannot hide a
+// gap for longer than that, and a clock of another member that is a little ahead does not make one old.
 func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]Gap, error) {
 	const page = 200
 	var gaps []Gap
+	now := r.config.Now()
+	ahead := now.Add(now.Sub(before))
 	for _, value := range []string{gapKept, gapParked} {
 		if len(gaps) >= limit {
 			break
@@ -79,7 +84,8 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 				if err != nil {
 					return nil, err
 				}
-				if !gap.Since.IsZero() && gap.Since.Before(before) {
+				if !gap.Since.IsZero() && (gap.Since.Before(before) || gap.Since.After(ahead)) {
+					gap.Since = earlier(gap.Since, now)
 					gaps = append(gaps, gap)
 				}
 				if len(gaps) == limit {
@@ -117,4 +123,11 @@ func (r *Replica[T]) gapOf(ctx context.Context, record store.Record) (Gap, error
 		}
 	}
 	return gap, err
+}
+
+func earlier(a, b time.Time) time.Time {
+	if a.Before(b) {
+		return a
+	}
+	return b
 }

@@ -97,7 +97,6 @@ func TestDrop(t *testing.T) {
 }
 
 func TestGaps(t *testing.T) {
-	noon := time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
 	now := noon
 	r := openHistories(t, historyKind(), bolttest.Open(t))
 	r.config.Now = func() time.Time { return now }

@@ -43,7 +43,8 @@ type Parked struct {
 	Version event.Version `json:"version"`
 	// Error says what was wrong, the last time.
 	Error string `json:"error"`
-	// Attempts counts the times it was handled and failed; First and Last are the times of the first and last.
+	// Attempts counts the times it was handled and failed; First and Last are the times of the first and last. A
+	// first one that lies after the last, because the clock was set back between them, is told as at the same time.
 	Attempts int       `json:"attempts"`
 	First    time.Time `json:"first"`
 	Last     time.Time `json:"last"`
@@ -166,7 +167,8 @@ func (p *Parking) count(ctx context.Context, ev store.Event, entity string, vers
 	id := parkedID(ev)
 	for {
 		record, err := p.records.Get(ctx, id)
-		entry := newParked(id, ev, p.now())
+		now := p.now().UTC()
+		entry := newParked(id, ev, now)
 		if err == nil {
 			entry, err = parkedOf(record)
 		}
@@ -174,7 +176,8 @@ func (p *Parking) count(ctx context.Context, ev store.Event, entity string, vers
 			return false, err
 		}
 		entry.Entity, entry.Version = entity, version
-		entry.Error, entry.Last = cause.Error(), p.now().UTC()
+		entry.Error, entry.Last = cause.Error(), now
+		entry.First = earlier(entry.First, now)
 		entry.Attempts++
 		parked := park(&entry)
 		status := statusFailing
@@ -268,7 +271,7 @@ func (p *Parking) list(ctx context.Context, q store.Query) ([]Parked, error) {
 func newParked(id string, ev store.Event, now time.Time) Parked {
 	hash := sha256.Sum256(ev.Data)
 	return Parked{ID: id, Channel: ev.Channel, Sequence: ev.Sequence, Hash: hex.EncodeToString(hash[:]),
-		First: now.UTC(), Data: ev.Data}
+		First: now, Data: ev.Data}
 }
 
 func parkedOf(record store.Record) (Parked, error) {
