@@ -60,7 +60,7 @@ func NewBrokerLog(bus Bus, volume Volume, now func() time.Time) *BrokerLog {
 	return &BrokerLog{bus: bus, volume: volume, now: now}
 }
 
-// Look returns the growth as it was at most a minute ago, bus.ErrUnavailable where the bus is not connected or
+// Look returns the growth as it was at most a minute ago, whatever has been done to the clock, bus.ErrUnavailable where the bus is not connected or
 // its monitoring does not answer. A broker that has just started does not know all of its channels, so its
 // size counts only once it is connected to.
 func (l *BrokerLog) Look(ctx context.Context) (Growth, error) {
@@ -69,7 +69,9 @@ func (l *BrokerLog) Look(ctx context.Context) (Growth, error) {
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if now := l.now(); l.looked.IsZero() || now.Sub(l.looked) >= lookEvery {
+	now := l.now()
+	// A last look that is still to come says only that the clock was set back.
+	if since := now.Sub(l.looked); since < 0 || since >= lookEvery {
 		l.look(ctx, now)
 	}
 	return l.growth, l.err

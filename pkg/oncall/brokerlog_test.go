@@ -102,6 +102,39 @@ func TestTheBrokersLogIsInMetricsAndHealthBeforeTheVolumeIsFull(t *testing.T) {
 	}
 }
 
+func TestTheBrokersLogIsLookedAtWhenTheClockWasSetBack(t *testing.T) {
+	conn := stantest.Connect(t, stantest.Start(t), "watcher")
+	var c clock
+	log := oncall.NewBrokerLog(conn, oncall.Volume{}, c.now)
+	// given a log that was looked at
+	if _, err := log.Look(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for _, jump := range []time.Duration{-time.Second, -time.Hour, 24 * time.Hour, -365 * 24 * time.Hour} {
+		// when something comes and the clock is set
+		if err := conn.Publish(t.Context(), "ticket:created", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		c.move(jump)
+		// then it is looked at again
+		if growth, err := log.Look(t.Context()); err != nil || uint64(growth.To.Bytes) != logSize(t, conn) {
+			t.Errorf("clock set by %v: %v, %v", jump, growth, err)
+		}
+		// and not once more within the minute, which is a minute of the clock as it stands
+		if err := conn.Publish(t.Context(), "ticket:created", []byte("{}")); err != nil {
+			t.Fatal(err)
+		}
+		c.move(time.Minute - 1)
+		if growth, err := log.Look(t.Context()); err != nil || uint64(growth.To.Bytes) == logSize(t, conn) {
+			t.Errorf("clock set by %v, looked at within a minute: %v, %v", jump, growth, err)
+		}
+		c.move(1)
+		if growth, err := log.Look(t.Context()); err != nil || uint64(growth.To.Bytes) != logSize(t, conn) {
+			t.Errorf("clock set by %v, a minute later: %v, %v", jump, growth, err)
+		}
+	}
+}
+
 func TestTheBrokersLogWithoutTheVolumesSize(t *testing.T) {
 	conn := stantest.Connect(t, stantest.Start(t), "watcher")
 	var c clock

@@ -64,7 +64,12 @@ const (
 type sizes []LogSize
 
 // with adds what is seen now, unless the last one is hardly older, and forgets what is older than the window needs.
+// It forgets as well what was seen later than now, before the clock was set back: how old that is nobody knows, and
+// the log would not be seen to grow until the clock has caught up.
 func (s sizes) with(now LogSize) sizes {
+	for len(s) > 0 && s[len(s)-1].At.After(now.At) {
+		s = s[:len(s)-1]
+	}
 	if len(s) == 0 || now.At.Sub(s[len(s)-1].At) >= spacing {
 		s = append(s, now)
 	}

@@ -74,3 +74,49 @@ func TestSizesOfAServiceThatIsSeldomAsked(t *testing.T) {
 		t.Errorf("%v are kept", seen)
 	}
 }
+
+func TestSizesWhileTheClockIsSet(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		jump   time.Duration
+		after  time.Duration // since the jump
+		age    time.Duration // of what is compared with then
+		perDay float64       // bytes: a byte a minute is true
+		known  bool
+	}{
+		{"forwards, at once: little in a long time", 24 * time.Hour, 0, 24 * time.Hour, 10, true},
+		{"forwards, a day later", 24 * time.Hour, 25 * time.Hour, 24 * time.Hour, 24 * 60, true},
+		{"back by less than has been seen, at once", -time.Hour, 0, time.Hour, 120 * 24, true},
+		{"back by less than has been seen, a day later", -time.Hour, 25 * time.Hour, 24 * time.Hour, 24 * 60, true},
+		{"back by all that has been seen, at once", -365 * 24 * time.Hour, 0, 0, 0, false},
+		{"back by all that has been seen, soon", -365 * 24 * time.Hour, 10 * time.Minute, 10 * time.Minute, 24 * 60, true},
+		{"back by all that has been seen, a day later", -365 * 24 * time.Hour, 25 * time.Hour, 24 * time.Hour, 24 * 60, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			// given a log that grows by a byte a minute and was looked at for two hours
+			var seen sizes
+			var now LogSize
+			look := func() {
+				now.At, now.Bytes = now.At.Add(time.Minute), now.Bytes+1
+				seen = seen.with(now)
+			}
+			now.At = noon
+			for range 2 * 60 {
+				look()
+			}
+			// when the clock is set, and it is looked at since
+			now.At = now.At.Add(tt.jump - time.Minute)
+			for range 1 + tt.after/time.Minute {
+				look()
+			}
+			// then nothing of the future is compared with
+			if age := now.At.Sub(seen[0].At); age < tt.age-time.Minute || age > tt.age+spacing {
+				t.Errorf("it is compared with %v ago, want %v", age, tt.age)
+			}
+			perDay, known := Growth{seen[0], now}.PerDay()
+			if known != tt.known || perDay < 0.95*tt.perDay || perDay > 1.05*tt.perDay {
+				t.Errorf("it grows by %v a day, %v; want %v, %v", perDay, known, tt.perDay, tt.known)
+			}
+		})
+	}
+}
