@@ -17,7 +17,9 @@ func (w *world) crashInRebuild(role string, at point, round int) {
 	w.growHistory()
 	w.awaitSettled() // only the rebuild passes the point now
 	w.setTrap(victim, fmt.Sprint(at, " ", passInRebuild(at, round)))
-	_, _, _ = w.ask(http.MethodPost, victim, rebuildPath) // it may be gone before its answer
+	if status, body, err := w.ask(http.MethodPost, victim, rebuildPath); err == nil && status != http.StatusAccepted {
+		w.t.Fatalf("start a rebuild: %d %s", status, body)
+	} // without an answer it is gone already, or does not come to the point
 	w.awaitCrash(victim, at)
 	w.start(victim, "")
 	w.awaitReady(victim)
