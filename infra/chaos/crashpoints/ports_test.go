@@ -3,7 +3,6 @@ package crashpoints
 import (
 	"context"
 	"strings"
-	"time"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/store"
@@ -44,8 +43,11 @@ func (c trappedCollection) PutMany(ctx context.Context, ws []store.Write) error 
 	c.trap.pass(reactedNotApplied)
 	c.trap.passSoon(inTheCommit)
 	if c.trap.waits(halfOfTheBatch) {
-		time.Sleep(100 * time.Millisecond) // lets the next batch grow
-		if half := len(ws) / 2; half > 0 && c.trap.reached(halfOfTheBatch) {
+		half := len(ws) / 2
+		if half == 0 {
+			c.trap.hand.grow(ctx) // the lane's next batch is what comes meanwhile
+		}
+		if half > 0 && c.trap.reached(halfOfTheBatch) {
 			// Of a batch each record is written atomically, and the batch is not: this much of it may be there.
 			if err := c.Collection.PutMany(ctx, ws[:half]); err != nil {
 				return err
@@ -83,7 +85,9 @@ func (b trappedBus) Subscribe(ctx context.Context, s bus.Subscription, h bus.Han
 		if b.acksEarly {
 			settle(nil)
 		}
+		b.trap.hand.took()
 		h(ctx, m, func(err error) {
+			b.trap.hand.gave()
 			if err == nil {
 				b.trap.pass(appliedNotAcked)
 			}

@@ -25,6 +25,8 @@ const (
 
 // trap kills its own process, as kill -9 does, at the n-th pass of a point.
 type trap struct {
+	hand hand
+
 	mu    sync.Mutex
 	point point
 	left  int // passes until it snaps; 0: it is not set
