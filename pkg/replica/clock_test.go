@@ -134,3 +134,29 @@ func TestAGapAcrossAClockSetBack(t *testing.T) {
 		}
 	}
 }
+
+// How long a rebuild took is the difference of its two times, wherever it is printed.
+func TestARebuildWhileTheClockIsSet(t *testing.T) {
+	for set, want := range map[time.Duration]time.Duration{time.Minute: time.Minute, -time.Hour: 0} {
+		c := &clock{at: noon}
+		db := &faultyDB{Database: bolttest.Open(t)}
+		r, err := Open(t.Context(), historyKind(), db, Config{Now: c.now}, slog.New(slog.DiscardHandler))
+		if err != nil {
+			t.Fatal(err)
+		}
+		// given a rebuild that is begun
+		member := NewConsumer(r, nil, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
+		if err := member.StartRebuild(false); err != nil {
+			t.Fatal(err)
+		}
+		// when the clock is set before it ends, which it does at once without a store
+		c.set(set)
+		db.away.Store(true)
+		member.doRebuild(t.Context(), false)
+		// then it has not ended before it began
+		got := member.Rebuild()
+		if got.Running || got.Error == "" || !got.Started.Equal(noon) || got.Ended.Sub(got.Started) != want {
+			t.Errorf("clock set by %v: %+v, want it to have taken %v", set, got, want)
+		}
+	}
+}

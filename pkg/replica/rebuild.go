@@ -12,7 +12,8 @@ import (
 
 // Rebuild is how the last rebuild on this member went.
 type Rebuild struct {
-	// Running says that it goes on; else it has ended, at Ended, with Error or in success.
+	// Running says that it goes on; else it has ended, at Ended, with Error or in success. Ended is Started and the
+	// time that it took, never less: the clock may be set meanwhile.
 	Running    bool      `json:"running"`
 	Generation int       `json:"generation,omitempty"`
 	Started    time.Time `json:"started,omitzero"`
@@ -52,7 +53,8 @@ func (c *Consumer[T]) doRebuild(ctx context.Context, anyway bool) {
 	number, changed, err := c.rebuildNext(ctx, anyway)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	c.rebuilt.Running, c.rebuilt.Generation, c.rebuilt.Ended = false, number, c.replica.config.Now().UTC()
+	took := max(0, c.replica.config.Now().Sub(c.rebuilt.Started)) // by time.Now: whatever is done to the wall clock
+	c.rebuilt.Running, c.rebuilt.Generation, c.rebuilt.Ended = false, number, c.rebuilt.Started.Add(took)
 	if err == nil {
 		c.log.Info("rebuilt", "kind", c.replica.kind.Name, "generation", number)
 		return
