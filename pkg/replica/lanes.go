@@ -14,6 +14,10 @@ import (
 // maxQueue is how many events may wait in one lane.
 const maxQueue = 16384
 
+// maxBatch bounds how many events one write carries: in a large store each changes a page of its own, which the
+// embedded store holds in memory until it commits.
+const maxBatch = 4096
+
 // maxReactions bounds a batch of events that are reacted to. The reactions are one write each, one after the other,
 // and nothing of the batch is settled before the last; the write of the replicas that they share is small
 // beside so many.

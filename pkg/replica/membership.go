@@ -90,14 +90,14 @@ func outlive(parent context.Context, after time.Duration) (context.Context, cont
 }
 
 // batchBound is how many events one batch may have: those of a batch wait for each other, so no more than the
-// window, and where every event is a write of its own (Kind.React) far fewer.
+// window or maxBatch, and where every event is a write of its own (Kind.React) far fewer.
 func (c *Consumer[T]) batchBound() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.replica.kind.React != nil {
 		return min(c.window.size, maxReactions)
 	}
-	return c.window.size
+	return min(c.window.size, maxBatch)
 }
 
 // learn tells the window of a batch that was settled.
