@@ -5,8 +5,6 @@ import (
 	"errors"
 	"io"
 	"net/http"
-
-	"ticketing/pkg/store"
 )
 
 // bareWrite is the write path again, beside the least that HTTP adds to its two writes: a bare net/http handler
@@ -38,11 +36,7 @@ func firstOf(p probe) probe {
 func (w *writers) overBareHTTP(ctx context.Context) (_ []float64, err error) {
 	var until cleanup
 	defer func() { err = errors.Join(err, until.close()) }()
-	db, err := w.env.database(&until, "reference")
-	if err != nil {
-		return nil, err
-	}
-	records, err := db.Collection(ctx, store.Spec{Name: "tickets"})
+	records, err := w.env.records(ctx, &until, "reference")
 	if err != nil {
 		return nil, err
 	}

@@ -15,6 +15,7 @@ import (
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/bus/stan/stanserver"
+	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt"
 )
 
@@ -130,6 +131,15 @@ func copyFile(to, from string) (err error) {
 		return err
 	}
 	return target.Sync()
+}
+
+// records opens the tickets of an empty database that is closed and removed with until.
+func (e *environment) records(ctx context.Context, until *cleanup, kind string) (store.Collection, error) {
+	db, err := e.database(until, kind)
+	if err != nil {
+		return nil, err
+	}
+	return db.Collection(ctx, store.Spec{Name: "tickets"})
 }
 
 // background runs a service until until is closed, which waits for its end.

@@ -45,11 +45,7 @@ type outboxes struct {
 func (o *outboxes) relay(ctx context.Context) (_ []float64, err error) {
 	var until cleanup
 	defer func() { err = errors.Join(err, until.close()) }()
-	db, err := o.env.database(&until, "outboxes")
-	if err != nil {
-		return nil, err
-	}
-	records, err := db.Collection(ctx, store.Spec{Name: "tickets"})
+	records, err := o.env.records(ctx, &until, "outboxes")
 	if err != nil {
 		return nil, err
 	}

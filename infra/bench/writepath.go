@@ -80,11 +80,7 @@ func (w *writers) postTo(ctx context.Context, until *cleanup, addr string) ([]fl
 func (w *writers) intoStore(ctx context.Context) (_ []float64, err error) {
 	var until cleanup
 	defer func() { err = errors.Join(err, until.close()) }()
-	db, err := w.env.database(&until, "reference")
-	if err != nil {
-		return nil, err
-	}
-	records, err := db.Collection(ctx, store.Spec{Name: "tickets"})
+	records, err := w.env.records(ctx, &until, "reference")
 	if err != nil {
 		return nil, err
 	}

@@ -37,7 +37,7 @@ func (r *Relay) forget(ctx context.Context, sent <-chan published) {
 		switch {
 		case unforgotten.events == 0:
 			late = nil
-		case late == nil || all:
+		case late == nil:
 			late = time.After(maxHold)
 		}
 	}

@@ -47,7 +47,7 @@ var (
 type Refused struct {
 	// IDs name the records, in no order.
 	IDs []string
-	// Reason is that of the first one: ErrConflict or ErrKeyTaken.
+	// Reason is that of the first one: ErrConflict, ErrKeyTaken, or what is wrong with the stored record.
 	Reason error
 }
 
