@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime"
+	"strings"
 	"time"
 
 	"golang.org/x/crypto/bcrypt"
@@ -41,7 +42,13 @@ func newPasswords(cost int) (*passwords, error) {
 	return &passwords{cost: cost, turns: semaphore.NewWeighted(int64(turns)), nobody: nobody}, nil
 }
 
-// hash returns the hash to keep for a password of at most 72 bytes. It returns an Unavailable fault
+// isWhole tells whether bcrypt reads all of a password, and no other password as the same one. It reads 72 bytes,
+// and repeats a shorter password with a NUL after each turn: "ab" and "ab\x00ab" would be one.
+func isWhole(password string) bool {
+	return len(password) <= maxPassword && strings.IndexByte(password, 0) < 0
+}
+
+// hash returns the hash to keep for a password that isWhole. It returns an Unavailable fault
 // where its turn does not come in time, and the context's error where ctx ended first.
 func (p *passwords) hash(ctx context.Context, password string) ([]byte, error) {
 	if err := p.takeTurn(ctx); err != nil {
@@ -55,11 +62,11 @@ func (p *passwords) hash(ctx context.Context, password string) ([]byte, error) {
 	return hash, nil
 }
 
-// matches tells whether hash is that of password. An empty hash stands for an account that does not
+// matches tells whether hash is that of password; one that is not whole matches nothing. An empty hash stands for an account that does not
 // exist: it matches nothing, after the same work, so that the time of the answer does not tell
 // who has an account. Errors are those of hash.
 func (p *passwords) matches(ctx context.Context, hash []byte, password string) (bool, error) {
-	if len(password) > maxPassword { // bcrypt would compare the first 72 bytes only
+	if !isWhole(password) {
 		return false, nil
 	}
 	if err := p.takeTurn(ctx); err != nil {

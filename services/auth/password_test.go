@@ -28,6 +28,13 @@ func TestPasswordsMatch(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	short, err := p.hash(ctx, "ab")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if bcrypt.CompareHashAndPassword(short, []byte("ab\x00ab")) != nil {
+		t.Error("bcrypt tells passwords with a NUL apart: the rule about them is not needed any more")
+	}
 	for _, tt := range []struct {
 		name     string
 		hash     []byte
@@ -39,6 +46,7 @@ func TestPasswordsMatch(t *testing.T) {
 		{"none", hash, "", false},
 		{"the right one and more", hash, longest + "y", false},
 		{"nobody's", nil, longest, false},
+		{"one that bcrypt takes for it", short, "ab\x00ab", false},
 	} {
 		if got, err := p.matches(ctx, tt.hash, tt.password); got != tt.want || err != nil {
 			t.Errorf("%s: matches = %v, %v, want %v", tt.name, got, err, tt.want)

@@ -7,8 +7,8 @@ import (
 	"ticketing/pkg/fault"
 )
 
-// Passwords have 4 to 72 bytes: the Node version takes four, and its users keep their habits; bcrypt
-// reads no more than 72.
+// Passwords have 4 to 72 bytes, none of them NUL: the Node version takes four, and its users keep their
+// habits; for the rest see isWhole.
 const (
 	minPassword = 4
 	maxPassword = 72
@@ -54,6 +54,9 @@ func checkSignIn(c credentials) (credentials, error) {
 func checkNewPassword(password string) error {
 	if len(password) < minPassword || len(password) > maxPassword {
 		return fault.InvalidField("password", "Password must be between 4 and 72 bytes")
+	}
+	if !isWhole(password) {
+		return fault.InvalidField("password", "Password must not contain a NUL character")
 	}
 	return nil
 }

@@ -83,6 +83,7 @@ func TestCheckSignUp(t *testing.T) {
 		{"too short", credentials{"ann@example.com", "123"}, []fault.Detail{password}},
 		{"too long", credentials{"ann@example.com", strings.Repeat("x", 73)}, []fault.Detail{password}},
 		{"too long in bytes", credentials{"ann@example.com", strings.Repeat("ü", 37)}, []fault.Detail{password}},
+		{"with a NUL", credentials{"ann@example.com", "12\x0034"}, []fault.Detail{{Message: "Password must not contain a NUL character", Field: "password"}}},
 		{"nothing", credentials{}, []fault.Detail{email, password}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
