@@ -42,6 +42,16 @@ type Publisher interface {
 	Publish(ctx context.Context, channel string, data []byte) error
 }
 
+// Sender puts events on the bus and waits for none of them. It may be called concurrently.
+type Sender interface {
+	// Send begins what Publish does and calls answered once with what Publish would have returned: from
+	// any goroutine, perhaps before Send returns, and within the adapter's publish timeout of the moment
+	// the event left or when the connection is closed. answered must not block: it holds back the answers
+	// behind it. Send itself waits while the adapter has as many events without an answer as it allows, until
+	// ctx ends; an event that has left is not called back by ctx.
+	Send(ctx context.Context, channel string, data []byte, answered func(error))
+}
+
 // Message is one delivery of an event.
 type Message struct {
 	// Channel is where it was published.

@@ -15,30 +15,31 @@ type published struct {
 	more    bool // further events of the entity wait in its lane
 }
 
-// forget removes published events from the store, as many with one write as have come together. It
-// ends when sent is closed and emptied.
-func (r *Relay) forget(ctx context.Context, sent <-chan published) {
+// forget removes published events from the store, in one write those that come together within gatherTime. It
+// ends when over is closed, after what was sent until then.
+func (r *Relay) forget(ctx context.Context, sent <-chan published, over <-chan struct{}) {
 	unforgotten := newHeld()
-	var late <-chan time.Time // when the oldest one has been held for maxHold; nil while there is none
-	for open := true; open; {
-		all := false
+	var due <-chan time.Time // when something is to be forgotten; nil while nothing is held
+	for {
 		select {
-		case p, ok := <-sent:
-			if open = ok; !ok {
-				all = true
-				break
-			}
+		case p := <-sent:
 			unforgotten.add(p)
+			if due == nil {
+				due = time.After(gatherTime)
+			}
+			if !unforgotten.full() {
+				continue
+			}
+		case <-due:
+		case <-over:
 			unforgotten.gather(sent)
-		case <-late:
-			all = true
+			r.forgetBatch(ctx, unforgotten.take(true))
+			return
 		}
-		r.forgetBatch(ctx, unforgotten.take(all))
-		switch {
-		case unforgotten.events == 0:
-			late = nil
-		case late == nil:
-			late = time.After(maxHold)
+		r.forgetBatch(ctx, unforgotten.take(time.Since(unforgotten.since) >= maxHold))
+		due = nil
+		if unforgotten.events > 0 {
+			due = time.After(gatherTime)
 		}
 	}
 }
@@ -73,14 +74,18 @@ func (r *Relay) tryForget(ctx context.Context, batch []store.Sent) error {
 	}
 }
 
-// Forgetting writes the whole record again, so the events of an entity are forgotten together: when no more of
-// them wait, when maxVersions have come together (far below store.MaxOutbox, at which changes are refused) or after
-// maxHold. After a crash meanwhile they are published twice, which consumers absorb by version.
+// Forgetting writes the whole record again, and in a file its neighbours on the page as well. So what is published
+// within gatherTime is forgotten together, unless there is much of it; and the events of one entity when no more of
+// them wait, when maxVersions have come together, or after maxHold. An entity whose outbox is about to have
+// store.MaxOutbox, at which changes are refused, waits for nothing. After a crash meanwhile they are published
+// twice, which consumers absorb by version.
 const (
+	gatherTime  = 25 * time.Millisecond
+	maxGather   = 4096
 	maxVersions = 16
 	maxHold     = time.Second
-	// maxGather bounds one write.
-	maxGather = 4096
+	// urgentVersions is how many events of an entity do not wait.
+	urgentVersions = store.MaxOutbox / 2
 )
 
 // held are the published events that the store has not forgotten yet.
@@ -88,6 +93,8 @@ type held struct {
 	versions map[string][]int64 // by entity
 	due      map[string]struct{}
 	events   int
+	since    time.Time // no event has been held for longer
+	urgent   bool      // an entity has too many events to wait
 }
 
 func newHeld() *held {
@@ -95,22 +102,26 @@ func newHeld() *held {
 }
 
 func (h *held) add(p published) {
+	if h.events == 0 {
+		h.since = time.Now()
+	}
 	versions := append(h.versions[p.id], p.version)
 	h.versions[p.id] = versions
 	h.events++
 	if !p.more || len(versions) >= maxVersions {
 		h.due[p.id] = struct{}{}
 	}
+	h.urgent = h.urgent || len(versions) >= urgentVersions
 }
+
+// full tells whether there is too much to wait for more.
+func (h *held) full() bool { return h.urgent || len(h.due) >= maxGather }
 
 // gather adds what is there without waiting.
 func (h *held) gather(sent <-chan published) {
-	for range maxGather - 1 {
+	for {
 		select {
-		case p, ok := <-sent:
-			if !ok {
-				return
-			}
+		case p := <-sent:
 			h.add(p)
 		default:
 			return
@@ -124,6 +135,7 @@ func (h *held) take(all bool) []store.Sent {
 		for id := range h.versions {
 			h.due[id] = struct{}{}
 		}
+		h.since = time.Now()
 	}
 	batch := make([]store.Sent, 0, len(h.due))
 	for id := range h.due {
@@ -132,5 +144,6 @@ func (h *held) take(all bool) []store.Sent {
 		delete(h.versions, id)
 	}
 	clear(h.due)
+	h.urgent = false
 	return batch
 }

@@ -67,3 +67,19 @@ func TestEventsOfAnEntityAreForgottenTogether(t *testing.T) {
 func equateEmpty() gocmp.Option {
 	return gocmp.FilterValues(func(a, b []store.Sent) bool { return len(a) == 0 && len(b) == 0 }, gocmp.Ignore())
 }
+
+func TestAnEntityWithManyEventsDoesNotWait(t *testing.T) {
+	h := newHeld()
+	for version := range int64(urgentVersions) {
+		if h.full() {
+			t.Fatalf("full with %d events", version)
+		}
+		h.add(published{"a", version, true})
+	}
+	if !h.full() {
+		t.Errorf("%d events of an entity wait, of %d after which changes are refused", urgentVersions, store.MaxOutbox)
+	}
+	if got := h.take(false); len(got) != 1 || len(got[0].Versions) != urgentVersions || h.full() {
+		t.Errorf("taken: %v", got)
+	}
+}

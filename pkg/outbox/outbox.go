@@ -4,8 +4,8 @@
 // event and forgets it only after the broker has stored it:
 //
 //	Change ──> rule ──> Put{state v, version v, event v} ──> offer ──> lane of the entity
-//	                         │                                          │ in version order
-//	                         └── outbox in the record                   ├─> Publish
+//	                         │                                          │ in version order, one on its way
+//	                         └── outbox in the record                   ├─> Send ──> answered
 //	                              ^        │                            └─> Forget (batched)
 //	                     sweep ───┘        └── what a crash left: swept, offered again
 //

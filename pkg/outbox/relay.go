@@ -2,9 +2,7 @@ package outbox
 
 import (
 	"context"
-	"errors"
 	"log/slog"
-	"math/rand/v2"
 	"sync"
 	"time"
 
@@ -14,10 +12,8 @@ import (
 
 // Config of a Relay. Zero values stand for the defaults.
 type Config struct {
-	// Publishers is how many events are on their way to the broker at the same time. Default 1024: the broker
-	// syncs its files once for all that have come together, so with 256 a backlog took twice as long (make bench).
-	Publishers int
-	// Queue is how many events are held in memory; the others wait in the store. Default 16384.
+	// Queue is how many events are held in memory, until the store has forgotten them; the others wait in
+	// the store. Default 16384.
 	Queue int
 	// SweepEvery is the pause between two looks for events that nobody brought: those of a process
 	// that crashed, and those that found no room in memory. Default 1 s.
@@ -35,7 +31,6 @@ type Config struct {
 }
 
 func (c Config) withDefaults() Config {
-	orDefault(&c.Publishers, 1024)
 	orDefault(&c.Queue, 16384)
 	orDefault(&c.SweepEvery, time.Second)
 	orDefault(&c.Grace, 5*time.Second)
@@ -59,11 +54,11 @@ func orDefault[T comparable](value *T, standard T) {
 // events enter their channels in that order; rival relays and unknown outcomes may duplicate or swap, and
 // so may a sweep after more than Queue events have waited at once.
 type Relay struct {
-	records   store.Collection
-	publisher bus.Publisher
-	config    Config
-	log       *slog.Logger
-	lanes     *lanes
+	records store.Collection
+	bus     bus.Sender
+	config  Config
+	log     *slog.Logger
+	lanes   *lanes
 
 	mu     sync.Mutex
 	status Status
@@ -82,9 +77,9 @@ type Status struct {
 }
 
 // NewRelay makes a relay for the outboxes of records. It does nothing before Run.
-func NewRelay(records store.Collection, publisher bus.Publisher, config Config, log *slog.Logger) *Relay {
+func NewRelay(records store.Collection, to bus.Sender, config Config, log *slog.Logger) *Relay {
 	config = config.withDefaults()
-	return &Relay{records: records, publisher: publisher, config: config, log: log, lanes: newLanes(config.Queue)}
+	return &Relay{records: records, bus: to, config: config, log: log, lanes: newLanes(config.Queue)}
 }
 
 // Status may be called at any time, concurrently.
@@ -100,88 +95,25 @@ func (r *Relay) Status() Status {
 func (r *Relay) offer(id string, version int64, ev store.Event) { r.lanes.offer(id, version, ev) }
 
 // Run publishes until ctx ends, then drains what is in memory, and returns when nothing of it runs any
-// more. It returns nil: whatever was not published is still in the store. Call it once.
+// more. It returns nil: whatever was not published is still in the store, as is what the bus answers later. Call
+// it once.
 func (r *Relay) Run(ctx context.Context) error {
 	// Publishing outlives ctx, for the drain.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	sent := make(chan published, r.config.Publishers)
-	var publishers, forgetter sync.WaitGroup
-	for range r.config.Publishers {
-		publishers.Go(func() { r.publish(work, sent) })
-	}
-	forgetter.Go(func() { r.forget(work, sent) })
+	sent := make(chan published, r.config.Queue) // for all that the lanes hold: an answer never waits
+	over := make(chan struct{})
+	var publisher, forgetter sync.WaitGroup
+	publisher.Go(func() { r.publish(work, sent) })
+	forgetter.Go(func() { r.forget(work, sent, over) })
 
 	r.sweepUntilDone(ctx)
 	r.drain()
 	stop()
-	publishers.Wait()
-	close(sent)
+	publisher.Wait()
+	close(over)
 	forgetter.Wait()
 	return nil
-}
-
-// publish takes one lane after the other and publishes the event that is next in it.
-func (r *Relay) publish(ctx context.Context, sent chan<- published) {
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case entity := <-r.lanes.ready:
-			next := r.lanes.next(entity)
-			if err := r.publisher.Publish(ctx, next.event.Channel, next.event.Data); err != nil {
-				r.failed(entity, next, err)
-				r.backOff(ctx)
-				r.lanes.failed(entity)
-				continue
-			}
-			r.succeeded(entity, next)
-			more := r.lanes.published(entity, next.version)
-			sent <- published{entity.id, next.version, more}
-		}
-	}
-}
-
-func (r *Relay) succeeded(entity *lane, next waitingEvent) {
-	r.mu.Lock()
-	failures := r.status.Failures
-	r.status = Status{}
-	r.mu.Unlock()
-	if failures > 0 {
-		r.log.Info("publishing again", "failures", failures)
-	}
-	r.log.Debug("published", "subject", next.event.Channel, "id", entity.id, "version", next.version)
-}
-
-// failed notes a failure and says so: aloud when it is the first of a row, else at debug.
-func (r *Relay) failed(entity *lane, next waitingEvent, err error) {
-	r.mu.Lock()
-	if r.status.Failures == 0 {
-		r.status.Failing = r.config.Now()
-	}
-	r.status.Failures++
-	r.status.LastError = err
-	first := r.status.Failures == 1
-	r.mu.Unlock()
-	level := slog.LevelDebug
-	if (first && !errors.Is(err, context.Canceled)) || errors.Is(err, bus.ErrChannel) {
-		level = slog.LevelWarn
-	}
-	r.log.Log(context.Background(), level, "not published; the event stays in the outbox",
-		"subject", next.event.Channel, "id", entity.id, "version", next.version, "error", err)
-}
-
-// backOff waits, longer with each failure of the row and never the same as the other publishers.
-func (r *Relay) backOff(ctx context.Context) {
-	r.mu.Lock()
-	failures := r.status.Failures
-	r.mu.Unlock()
-	pause := min(r.config.MaxBackoff, 50*time.Millisecond<<min(failures, 16))
-	pause = pause/2 + rand.N(pause/2+1)
-	select {
-	case <-ctx.Done():
-	case <-time.After(pause):
-	}
 }
 
 // drain waits until nothing waits in memory, an attempt fails, or the time for it is over.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -26,6 +27,12 @@ type scriptedPublisher struct {
 	outcome func(n int) outcome // of the nth call, from 0; nil means all are stored
 	calls   int
 	changed chan struct{} // closed and replaced at each call
+
+	// refuses names an entity of which the broker takes nothing.
+	refuses  string
+	refusals int
+	// answer is how an answer is brought; nil brings it before Send returns.
+	answer func(bring func())
 }
 
 type outcome int
@@ -38,12 +45,26 @@ const (
 
 var errNoAnswer = fmt.Errorf("%w: no answer", bus.ErrUnavailable)
 
-func (p *scriptedPublisher) Publish(_ context.Context, _ string, data []byte) error {
+// Send implements bus.Sender.
+func (p *scriptedPublisher) Send(_ context.Context, _ string, data []byte, answered func(error)) {
+	err := p.take(data)
+	if p.answer == nil {
+		answered(err)
+		return
+	}
+	p.answer(func() { answered(err) })
+}
+
+func (p *scriptedPublisher) take(data []byte) error {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	result := stored
 	if p.outcome != nil {
 		result = p.outcome(p.calls)
+	}
+	if p.refuses != "" && strings.HasPrefix(string(data), p.refuses+" ") {
+		result = refused
+		p.refusals++
 	}
 	p.calls++
 	if result != refused {
@@ -152,7 +173,7 @@ func TestASweepFindsWhatACrashLeft(t *testing.T) {
 	writing.Wait()
 	// when another process starts its relay
 	publisher := &scriptedPublisher{}
-	stop := start(t, newRelay(records, publisher, outbox.Config{Queue: 50, Publishers: 4, SweepEvery: time.Hour}))
+	stop := start(t, newRelay(records, publisher, outbox.Config{Queue: 50, SweepEvery: time.Hour}))
 	// then it publishes every one of them, once
 	got := publisher.until(t, has(entities))
 	distinct := map[string]bool{}
@@ -230,14 +251,16 @@ func TestFirstCopiesComeInVersionOrder(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		const entities, versions = 3, 6
 		script := rapid.SliceOfN(rapid.SampledFrom([]outcome{stored, refused, storedUnknown}), 0, 30).Draw(rt, "script")
-		publisher := &scriptedPublisher{outcome: func(n int) outcome {
+		var answering sync.WaitGroup
+		defer answering.Wait()
+		publisher := &scriptedPublisher{answer: answering.Go, outcome: func(n int) outcome {
 			if n < len(script) {
 				return script[n]
 			}
 			return stored
 		}}
 		records := bolttest.Collection(t, store.Spec{Name: "counters"})
-		relay := newRelay(records, publisher, outbox.Config{MaxBackoff: time.Millisecond, Publishers: 4})
+		relay := newRelay(records, publisher, outbox.Config{MaxBackoff: time.Millisecond})
 		counters := newCounters(records, relay)
 		stop := start(t, relay)
 		defer stop()

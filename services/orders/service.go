@@ -35,7 +35,7 @@ const DefaultWindow = 15 * time.Minute
 
 // Bus is what the service needs of the bus.
 type Bus interface {
-	bus.Publisher
+	bus.Sender
 	bus.HealthReporter
 	replica.Bus
 }

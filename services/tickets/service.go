@@ -24,7 +24,7 @@ import (
 
 // Bus is what the service needs of the bus.
 type Bus interface {
-	bus.Publisher
+	bus.Sender
 	bus.HealthReporter
 	bus.Inspector
 }

@@ -71,13 +71,14 @@ type trappedBus struct {
 	acksEarly bool
 }
 
-func (b trappedBus) Publish(ctx context.Context, channel string, data []byte) error {
+func (b trappedBus) Send(ctx context.Context, channel string, data []byte, answered func(error)) {
 	b.trap.pass(storedNotPublished)
-	err := b.Bus.Publish(ctx, channel, data)
-	if err == nil {
-		b.trap.pass(publishedNotNoted)
-	}
-	return err
+	b.Bus.Send(ctx, channel, data, func(err error) {
+		if err == nil {
+			b.trap.pass(publishedNotNoted)
+		}
+		answered(err)
+	})
 }
 
 func (b trappedBus) Subscribe(ctx context.Context, s bus.Subscription, h bus.Handler) (bus.Member, error) {

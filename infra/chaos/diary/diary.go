@@ -37,7 +37,7 @@ const SubjectWritten event.Subject = "diary:written"
 
 // Bus is what the service needs of the bus.
 type Bus interface {
-	bus.Publisher
+	bus.Sender
 	replica.Bus
 }
 

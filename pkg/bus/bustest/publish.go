@@ -79,6 +79,7 @@ func testInvalidChannel(t *testing.T, h Harness) {
 		if err := conn.Publish(soon(t), name, nil); !errors.Is(err, bus.ErrChannel) {
 			t.Errorf("publish to %q: got %v, want ErrChannel", name, err)
 		}
+		send(t, conn, name, 1).await(t, func(err error) bool { return errors.Is(err, bus.ErrChannel) }, "ErrChannel")
 		_, err := conn.Subscribe(soon(t), bus.Subscription{Channel: name}, newRecord().acks(""))
 		if !errors.Is(err, bus.ErrChannel) {
 			t.Errorf("subscribe to %q: got %v, want ErrChannel", name, err)
@@ -103,6 +104,7 @@ func testPublishWhileDisconnected(t *testing.T, h Harness) {
 			t.Errorf("got %v, want ErrUnavailable", err)
 		}
 	}
+	send(t, conn, "ticket:created", 10).await(t, func(err error) bool { return errors.Is(err, bus.ErrUnavailable) }, "ErrUnavailable")
 	// and they are not sent when it is back: the next event is the second in the channel.
 	link.Heal()
 	awaitConnected(t, conn)

@@ -19,6 +19,7 @@ import (
 // Conn is a connection as the adapter under test makes it.
 type Conn interface {
 	bus.Publisher
+	bus.Sender
 	bus.Subscriber
 	bus.Inspector
 	// Health says whether publishes can succeed and members are subscribed.
@@ -63,6 +64,9 @@ func Run(t *testing.T, h Harness) {
 	}{
 		{"01 a publish is stored before it returns", testPublishIsStored},
 		{"01 a publish without an answer is an error", testPublishWithoutAnswer},
+		{"01 what is sent is answered when it is stored", testSendIsAnswered},
+		{"01 what is sent without an answer is an error", testSendWithoutAnswer},
+		{"01 what is not wanted any more is not sent", testSendNotWanted},
 		{"02 an invalid channel fails before any I/O", testInvalidChannel},
 		{"03 a publish while disconnected fails and is not sent later", testPublishWhileDisconnected},
 		{"04 a group replays everything and then resumes", testGroupResumes},
@@ -75,6 +79,7 @@ func Run(t *testing.T, h Harness) {
 		{"09 Close waits for handlers and their acks", testCloseWaits},
 		{"09 Close that may not wait leaves at once", testCloseAtOnce},
 		{"09 closing a connection closes its members", testCloseConnection},
+		{"09 closing a connection answers what was sent", testSendEndsWithItsConnection},
 		{"10 members come back after a restart", testRestart},
 		{"10 members come back after a cut", testCut},
 		{"10 members come back after silence", testSilence},

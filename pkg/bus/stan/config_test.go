@@ -109,10 +109,10 @@ func TestConnectReason(t *testing.T) {
 }
 
 func TestPublishError(t *testing.T) {
-	if err := publishError(stango.ErrTimeout); !errors.Is(err, bus.ErrUnavailable) || !errors.Is(err, stango.ErrTimeout) {
+	if err := notPublished("ticket:created", stango.ErrTimeout); !errors.Is(err, bus.ErrUnavailable) || !errors.Is(err, stango.ErrTimeout) {
 		t.Errorf("a time-out is %v, want it unavailable", err)
 	}
-	if err := publishError(nats.ErrMaxPayload); errors.Is(err, bus.ErrUnavailable) {
+	if err := notPublished("ticket:created", nats.ErrMaxPayload); errors.Is(err, bus.ErrUnavailable) {
 		t.Errorf("a payload too large is %v, want it not to look as if a retry helped", err)
 	}
 }

@@ -38,6 +38,7 @@ type Conn struct {
 
 var (
 	_ bus.Publisher  = (*Conn)(nil)
+	_ bus.Sender     = (*Conn)(nil)
 	_ bus.Subscriber = (*Conn)(nil)
 	_ bus.Inspector  = (*Conn)(nil)
 	_ bus.Inspector  = (*Monitor)(nil)
@@ -108,22 +109,30 @@ func (c *Conn) Connected(ctx context.Context) error {
 // bus.ErrUnavailable and what is missing. A payload beyond the broker's limit is refused before it is
 // sent, with an error that is not bus.ErrUnavailable: a retry cannot help it.
 func (c *Conn) Publish(ctx context.Context, channel string, data []byte) error {
-	if err := bus.CheckChannel(channel); err != nil {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
+	defer cancel()
+	answer := make(chan error, 1)
+	c.Send(ctx, channel, data, func(err error) { answer <- err })
+	select {
+	case err := <-answer:
 		return err
+	case <-ctx.Done():
+		return notPublished(channel, ctx.Err())
+	}
+}
+
+// Send implements bus.Sender, with the errors of Publish. At most publishWindow events are without an answer.
+func (c *Conn) Send(ctx context.Context, channel string, data []byte, answered func(error)) {
+	if err := bus.CheckChannel(channel); err != nil {
+		answered(err)
+		return
 	}
 	s, err := c.current()
 	if err != nil {
-		return fmt.Errorf("publish to %s: %w", channel, err)
+		answered(fmt.Errorf("publish to %s: %w", channel, err))
+		return
 	}
-	ctx, cancel := context.WithTimeout(ctx, c.cfg.PublishTimeout)
-	defer cancel()
-	if err := ctx.Err(); err != nil {
-		return fmt.Errorf("publish to %s: %w: %w", channel, bus.ErrUnavailable, err)
-	}
-	if err := s.publish(ctx, channel, data); err != nil {
-		return fmt.Errorf("publish to %s: %w", channel, publishError(err))
-	}
-	return nil
+	s.publish(ctx, channel, data, answered)
 }
 
 // Close leaves the bus: it takes no more calls, closes every member (bus.Member), then the connection,

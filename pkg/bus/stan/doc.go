@@ -6,7 +6,7 @@
 //	           │   ^                           │              │
 //	           │   └── backoff <── lost <──────┘              │ ──> Health: what it waits for
 //	           └──────────────────────────────────────────────┘
-//	Publish ──> the session there is now, or ErrUnavailable at once
+//	Publish, Send ──> the session there is now, or ErrUnavailable at once
 //	member  <── the session it was last subscribed on
 //
 // stan.go never revives a connection that was declared lost, and the NATS client underneath it does

@@ -29,10 +29,10 @@ func connectReason(cfg Config, err error) string {
 	}
 }
 
-// publishError puts a failed publish in the port's words.
-func publishError(err error) error {
+// notPublished puts a failed publish in the port's words.
+func notPublished(channel string, err error) error {
 	if errors.Is(err, nats.ErrMaxPayload) {
-		return err // no retry can help it
+		return fmt.Errorf("publish to %s: %w", channel, err) // no retry can help it
 	}
-	return fmt.Errorf("%w: %w", bus.ErrUnavailable, err)
+	return fmt.Errorf("publish to %s: %w: %w", channel, bus.ErrUnavailable, err)
 }

@@ -111,27 +111,37 @@ func (s *session) close() error {
 	return nil
 }
 
-// publish sends one event and waits for the broker's answer.
-func (s *session) publish(ctx context.Context, channel string, data []byte) error {
-	select {
-	case s.window <- struct{}{}:
-	case <-s.lost:
-		return s.cause
-	case <-ctx.Done():
-		return ctx.Err()
+// publish sends one event as soon as the window has room. answered is called once: with nil when the broker has
+// stored it, else with notPublished. stan.go calls back for every event that it has taken, when the answer comes, when
+// PubAckWait is over or when the connection is closed.
+func (s *session) publish(ctx context.Context, channel string, data []byte, answered func(error)) {
+	if err := s.takeRoom(ctx); err != nil {
+		answered(notPublished(channel, err))
+		return
 	}
-	answer := make(chan error, 1)
 	_, err := s.stan.PublishAsync(channel, data, func(_ string, err error) {
 		<-s.window
-		answer <- err
+		if err != nil {
+			err = notPublished(channel, err)
+		}
+		answered(err)
 	})
 	if err != nil {
 		<-s.window
+		answered(notPublished(channel, err))
+	}
+}
+
+// takeRoom takes a place in the window.
+func (s *session) takeRoom(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
 		return err
 	}
 	select {
-	case err := <-answer:
-		return err
+	case s.window <- struct{}{}:
+		return nil
+	case <-s.lost:
+		return s.cause
 	case <-ctx.Done():
 		return ctx.Err()
 	}

@@ -1,0 +1,101 @@
+package outbox_test
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/outbox"
+	"ticketing/pkg/store"
+	"ticketing/pkg/store/bolt/bolttest"
+)
+
+func TestAnEventThatFailsHoldsUpNoOtherEntity(t *testing.T) {
+	// given an event that the broker never takes
+	records := bolttest.Collection(t, store.Spec{Name: "counters"})
+	publisher := &scriptedPublisher{refuses: "bad"}
+	relay := newRelay(records, publisher, outbox.Config{SweepEvery: time.Hour})
+	counters := newCounters(records, relay)
+	start(t, relay)
+	if _, err := counters.Create(t.Context(), "bad", counter{}); err != nil {
+		t.Fatal(err)
+	}
+	refusals := func(n int) {
+		publisher.until(t, func([]string, int) bool {
+			publisher.mu.Lock()
+			defer publisher.mu.Unlock()
+			return publisher.refusals >= n
+		})
+	}
+	refusals(1)
+	// when others change, then their events come,
+	const others = 50
+	for i := range others {
+		if _, err := counters.Create(t.Context(), event.ID(fmt.Sprintf("%02d", i)), counter{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	publisher.until(t, has(others))
+	// and that one is tried again and again.
+	publisher.mu.Lock()
+	so := publisher.refusals
+	publisher.mu.Unlock()
+	refusals(so + 2)
+}
+
+func TestManyEventsAreOnTheirWayAtOnce(t *testing.T) {
+	// given a broker that answers nothing until it has the events of all entities
+	const entities = 1000
+	records := bolttest.Collection(t, store.Spec{Name: "counters"})
+	bring := make(chan func(), entities)
+	publisher := &scriptedPublisher{answer: func(answer func()) { bring <- answer }}
+	relay := newRelay(records, publisher, outbox.Config{SweepEvery: time.Hour})
+	var writes []store.Write
+	for i := range entities {
+		id := fmt.Sprintf("%04d", i)
+		data := fmt.Appendf(nil, "%s v0 n0", id)
+		writes = append(writes, store.Write{ID: id, State: []byte(`{}`), Emit: &store.Event{Channel: "counter:changed", At: noon, Data: data}})
+	}
+	if err := records.PutMany(t.Context(), writes); err != nil {
+		t.Fatal(err)
+	}
+	// when a relay finds them, then it sends them all, and forgets them once they are answered
+	stop := start(t, relay)
+	publisher.until(t, has(entities))
+	for range entities {
+		(<-bring)()
+	}
+	stop()
+	if n := waiting(t, records); n != 0 {
+		t.Errorf("%d outboxes are not empty", n)
+	}
+}
+
+func TestAnAnswerAfterTheEndLeavesTheEventInTheStore(t *testing.T) {
+	// given an event that is on its way when the relay's time is over
+	records := bolttest.Collection(t, store.Spec{Name: "counters"})
+	bring := make(chan func(), 1)
+	publisher := &scriptedPublisher{answer: func(answer func()) { bring <- answer }}
+	relay := newRelay(records, publisher, outbox.Config{DrainTimeout: 50 * time.Millisecond})
+	if _, err := newCounters(records, relay).Create(t.Context(), "a", counter{}); err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- relay.Run(ctx) }()
+	answer := <-bring
+	cancel()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	// when the answer comes, then nothing happens: the next relay publishes the event once more
+	answer()
+	if n := waiting(t, records); n != 1 {
+		t.Errorf("%d outboxes wait, want the one", n)
+	}
+	next := &scriptedPublisher{}
+	start(t, newRelay(records, next, outbox.Config{}))
+	next.until(t, has(1))
+}
