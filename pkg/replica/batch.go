@@ -1,10 +1,12 @@
 package replica
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"time"
 
 	"ticketing/pkg/bus"
@@ -17,6 +19,7 @@ type delivery[T any] struct {
 	message bus.Message
 	settle  bus.Settle
 	taken   time.Time // when the bus handed it over
+	number  uint64    // among all that were put into the queue
 	change  Change[T] // valid where poison is nil
 	poison  error
 
@@ -84,20 +87,22 @@ func (r *Replica[T]) parkPoison(ctx context.Context, batch []*delivery[T]) error
 	return r.parking.parkAll(ctx, poison)
 }
 
+// groupByEntity returns the valid deliveries by entity, in order of the ids, as a batch from the queue has them.
 func groupByEntity[T any](batch []*delivery[T]) []group[T] {
-	var groups []group[T]
-	index := make(map[event.ID]int, len(batch))
-	for _, d := range batch {
-		if d.poison != nil {
-			continue
-		}
-		at, ok := index[d.change.ID]
-		if !ok {
-			at = len(groups)
-			index[d.change.ID] = at
-			groups = append(groups, group[T]{id: d.change.ID})
-		}
-		groups[at].deliveries = append(groups[at].deliveries, d)
+	isPoison := func(d *delivery[T]) bool { return d.poison != nil }
+	byEntity := func(a, b *delivery[T]) int { return cmp.Compare(a.change.ID, b.change.ID) }
+	if slices.ContainsFunc(batch, isPoison) {
+		batch = slices.DeleteFunc(slices.Clone(batch), isPoison)
+	}
+	if !slices.IsSortedFunc(batch, byEntity) {
+		batch = slices.Clone(batch)
+		slices.SortStableFunc(batch, byEntity)
+	}
+	groups := make([]group[T], 0, len(batch))
+	for at := 0; at < len(batch); {
+		of := entityAt(batch, at)
+		groups = append(groups, group[T]{of[0].change.ID, of})
+		at += len(of)
 	}
 	return groups
 }

@@ -1,11 +1,11 @@
 // Package replica keeps another service's entities as this service has seen them, from events that may
 // come twice, late, in the wrong order or broken.
 //
-//	bus ──> Decode ──> lane of the entity ──> verdict by version ──> one write for many ──> ack
-//	          │             (one after          apply | stale | early        │
-//	          │              the other)              conflict                │
-//	          └── poison ──────────────────────────────┴──> parked           │
-//	                                                       store away: pause, retry, nothing acked
+//	bus ──> Decode ──> queue ──> lanes ──> verdict by version ──> one write for many ──> ack
+//	          │       (by entity)         apply | stale | early        │
+//	          │                                conflict                │
+//	          └── poison ─────────────────────────┴──> parked          │
+//	                                                 store away: pause, retry, nothing acked
 //
 // An event is acknowledged only when what it asked for is durable. One that comes early is kept inside
 // the replica's own record and applied by the write that makes it next, at whichever member of the
@@ -13,10 +13,11 @@
 // member's MaxInflight until AckWait and could starve the group (DESIGN.md, "The way of an event").
 //
 // Files: verdict.go compares versions, image.go applies a verdict to one record in memory, decide.go does
-// so for a delivery and what it releases, batch.go stores many records at once, lanes.go keeps the order,
-// parking.go sets aside what cannot be applied, consumer.go is a member of the group, membership.go joins and
-// leaves, window.go decides how many events a member holds at once, replay.go reads history again,
-// generation.go and rebuild.go make replicas anew, resync.go, retention.go and oncall.go are for people.
+// so for a delivery and what it releases, batch.go stores many records at once, queue.go keeps the order and
+// brings neighbours together, lanes.go takes batches from it, parking.go sets aside what cannot be applied,
+// consumer.go is a member of the group, membership.go joins and leaves, window.go decides how many events a member
+// holds at once, replay.go reads history again, generation.go and rebuild.go make replicas anew, resync.go,
+// retention.go and oncall.go are for people.
 package replica
 
 import (
