@@ -4,10 +4,13 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -16,7 +19,7 @@ import (
 type client struct {
 	conn   net.Conn
 	reader *bufio.Reader
-	body   bytes.Buffer
+	body   []byte
 }
 
 func dialClient(ctx context.Context, addr string) (*client, error) {
@@ -35,24 +38,54 @@ func dialClient(ctx context.Context, addr string) (*client, error) {
 func (c *client) close() error { return c.conn.Close() }
 
 // do sends a request as it goes over the wire and returns the body of the answer, valid until the next
-// call. An answer with another status is an error.
+// call. An answer with another status, or one without a Content-Length, is an error.
 func (c *client) do(request []byte, status int) ([]byte, error) {
 	if _, err := c.conn.Write(request); err != nil {
 		return nil, fmt.Errorf("send a request: %w", err)
 	}
-	answer, err := http.ReadResponse(c.reader, nil)
+	got, length, err := c.readHead()
 	if err != nil {
 		return nil, fmt.Errorf("read an answer: %w", err)
 	}
-	defer answer.Body.Close()
-	c.body.Reset()
-	if _, err := io.Copy(&c.body, answer.Body); err != nil {
+	c.body = slices.Grow(c.body[:0], length)[:length]
+	if _, err := io.ReadFull(c.reader, c.body); err != nil {
 		return nil, fmt.Errorf("read an answer: %w", err)
 	}
-	if answer.StatusCode != status {
-		return nil, fmt.Errorf("answered %s: %s", answer.Status, c.body.Bytes())
+	if got != status {
+		return nil, fmt.Errorf("answered %d: %s", got, c.body)
 	}
-	return c.body.Bytes(), nil
+	return c.body, nil
+}
+
+// readHead reads the status line and the header, of which it needs no more than the length of the body.
+func (c *client) readHead() (status, length int, err error) {
+	line, err := c.reader.ReadSlice('\n')
+	if err != nil {
+		return 0, 0, err
+	}
+	_, code, _ := bytes.Cut(line, []byte(" "))
+	if status, err = strconv.Atoi(string(code[:min(3, len(code))])); err != nil {
+		return 0, 0, fmt.Errorf("status line %q: %w", line, err)
+	}
+	length = -1
+	for {
+		if line, err = c.reader.ReadSlice('\n'); err != nil {
+			return 0, 0, err
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		if value, is := bytes.CutPrefix(line, []byte("Content-Length: ")); is {
+			if length, err = strconv.Atoi(string(value)); err != nil {
+				return 0, 0, fmt.Errorf("content length: %w", err)
+			}
+		}
+	}
+	if length < 0 {
+		return 0, 0, errors.New("no Content-Length")
+	}
+	return status, length, nil
 }
 
 // postTicket is a POST /api/tickets as it goes over the wire.

@@ -96,8 +96,9 @@ func splitObject(body []byte) (map[string]json.RawMessage, error) {
 // decodeFields decodes each member into the field of the struct that bears its name.
 func decodeFields(members map[string]json.RawMessage, target reflect.Value) error {
 	var wrong []error
-	for _, field := range reflect.VisibleFields(target.Type()) {
-		if field.Anonymous || !field.IsExported() {
+	for i := range target.NumField() {
+		field := target.Type().Field(i)
+		if !field.IsExported() {
 			continue
 		}
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
@@ -108,7 +109,7 @@ func decodeFields(members map[string]json.RawMessage, target reflect.Value) erro
 		if !given || name == "-" {
 			continue
 		}
-		if err := json.Unmarshal(raw, target.FieldByIndex(field.Index).Addr().Interface()); err != nil {
+		if err := json.Unmarshal(raw, target.Field(i).Addr().Interface()); err != nil {
 			wrong = append(wrong, fault.InvalidField(name, fieldMessage(err)))
 		}
 	}
