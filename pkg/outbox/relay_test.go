@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -18,94 +17,6 @@ import (
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
-
-// scriptedPublisher stands in for a broker where a test needs one that fails on cue, which a real one
-// cannot be made to do. Clauses of the real one are in bustest.
-type scriptedPublisher struct {
-	mu      sync.Mutex
-	stored  []string            // what the broker has, in order of arrival
-	outcome func(n int) outcome // of the nth call, from 0; nil means all are stored
-	calls   int
-	changed chan struct{} // closed and replaced at each call
-
-	// refuses names an entity of which the broker takes nothing.
-	refuses  string
-	refusals int
-	// answer is how an answer is brought; nil brings it before Send returns.
-	answer func(bring func())
-}
-
-type outcome int
-
-const (
-	stored        outcome = iota
-	refused               // not stored, and said so
-	storedUnknown         // stored, but the answer got lost
-)
-
-var errNoAnswer = fmt.Errorf("%w: no answer", bus.ErrUnavailable)
-
-// Send implements bus.Sender.
-func (p *scriptedPublisher) Send(_ context.Context, _ string, data []byte, answered func(error)) {
-	err := p.take(data)
-	if p.answer == nil {
-		answered(err)
-		return
-	}
-	p.answer(func() { answered(err) })
-}
-
-func (p *scriptedPublisher) take(data []byte) error {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	result := stored
-	if p.outcome != nil {
-		result = p.outcome(p.calls)
-	}
-	if p.refuses != "" && strings.HasPrefix(string(data), p.refuses+" ") {
-		result = refused
-		p.refusals++
-	}
-	p.calls++
-	if result != refused {
-		p.stored = append(p.stored, string(data))
-	}
-	if p.changed != nil {
-		close(p.changed)
-		p.changed = nil
-	}
-	if result != stored {
-		return errNoAnswer
-	}
-	return nil
-}
-
-// until waits until what the broker has satisfies done.
-func (p *scriptedPublisher) until(t testing.TB, done func(stored []string, calls int) bool) []string {
-	t.Helper()
-	deadline := time.After(30 * time.Second)
-	for {
-		p.mu.Lock()
-		snapshot, calls := append([]string(nil), p.stored...), p.calls
-		if p.changed == nil {
-			p.changed = make(chan struct{})
-		}
-		changed := p.changed
-		p.mu.Unlock()
-		if done(snapshot, calls) {
-			return snapshot
-		}
-		select {
-		case <-changed:
-		case <-deadline:
-			t.Fatalf("after 30 s the broker has %d events in %d calls: %.500q", len(snapshot), calls, snapshot)
-		}
-	}
-}
-
-func has(n int) func([]string, int) bool {
-	return func(stored []string, _ int) bool { return len(stored) >= n }
-}
 
 // start runs the relay until the test ends or stop is called.
 func start(t testing.TB, relay *outbox.Relay) (stop func()) {

@@ -9,7 +9,6 @@ import (
 	"slices"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"testing"
 	"time"
 
@@ -151,47 +150,6 @@ func TestAStoreThatGoesAwayLosesNothing(t *testing.T) {
 	eventually(t, "the poison is parked", func() bool { return len(mustListParked(t, r)) == 1 })
 	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
 	awaitLag(t, publisher, 0)
-}
-
-// faultyDB is a store that goes away on cue, which a file on a disk cannot be made to do.
-type faultyDB struct {
-	store.Database
-	away atomic.Bool
-}
-
-func (db *faultyDB) check() error {
-	if db.away.Load() {
-		return fmt.Errorf("%w: on cue", store.ErrUnavailable)
-	}
-	return nil
-}
-
-func (db *faultyDB) Ping(ctx context.Context) error {
-	return errors.Join(db.check(), db.Database.Ping(ctx))
-}
-
-func (db *faultyDB) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
-	c, err := db.Database.Collection(ctx, spec)
-	return &faultyCollection{Collection: c, db: db}, err
-}
-
-type faultyCollection struct {
-	store.Collection
-	db *faultyDB
-}
-
-func (c *faultyCollection) Put(ctx context.Context, w store.Write) error {
-	if err := c.db.check(); err != nil {
-		return err
-	}
-	return c.Collection.Put(ctx, w)
-}
-
-func (c *faultyCollection) PutMany(ctx context.Context, ws []store.Write) error {
-	if err := c.db.check(); err != nil {
-		return err
-	}
-	return c.Collection.PutMany(ctx, ws)
 }
 
 // An entity that the store will not take (too large, say) keeps nobody else waiting.
