@@ -15,7 +15,6 @@ import (
 // together, after a pause that grows while nothing succeeds.
 func (r *Relay) publish(ctx context.Context, sent chan<- published) {
 	var retry <-chan time.Time // nil while no lane has failed
-	failures := 0              // pauses in a row without a success between
 	for {
 		select {
 		case <-ctx.Done():
@@ -23,14 +22,9 @@ func (r *Relay) publish(ctx context.Context, sent chan<- published) {
 		case entity := <-r.lanes.ready:
 			r.send(ctx, entity, sent)
 		case <-r.lanes.stuck:
-			if retry != nil {
-				continue
+			if retry == nil {
+				retry = time.After(r.pause())
 			}
-			if r.Status().Failures == 0 {
-				failures = 0
-			}
-			retry = time.After(r.pause(failures))
-			failures++
 		case <-retry:
 			retry = nil
 			r.lanes.retry()
@@ -55,7 +49,7 @@ func (r *Relay) send(ctx context.Context, entity *lane, sent chan<- published) {
 func (r *Relay) succeeded(entity *lane, next waitingEvent) {
 	r.mu.Lock()
 	failures := r.status.Failures
-	r.status = Status{}
+	r.status, r.pauses = Status{}, 0
 	r.mu.Unlock()
 	if failures > 0 {
 		r.log.Info("publishing again", "failures", failures)
@@ -89,9 +83,12 @@ func (r *Relay) say(level slog.Level, what string, entity *lane, next waitingEve
 		slog.String("id", entity.id), slog.Int64("version", next.version)}, more...)...)
 }
 
-// pause is how long to wait after that many failed attempts before this one: longer with each, and never the
-// same as other processes, which a broker that comes back would have to serve all at once.
-func (r *Relay) pause(failures int) time.Duration {
-	longest := min(r.config.MaxBackoff, 50*time.Millisecond<<min(failures, 16))
+// pause is how long to wait before what failed is tried again: longer with each pause since the last success, and
+// never the same as other processes, which a broker that comes back would have to serve all at once.
+func (r *Relay) pause() time.Duration {
+	r.mu.Lock()
+	longest := min(r.config.MaxBackoff, 50*time.Millisecond<<min(r.pauses, 16))
+	r.pauses++
+	r.mu.Unlock()
 	return longest/2 + rand.N(longest/2+1)
 }

@@ -62,6 +62,7 @@ type Relay struct {
 
 	mu     sync.Mutex
 	status Status
+	pauses int // since the last success
 }
 
 // Status tells how a relay is doing.
