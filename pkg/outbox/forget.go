@@ -16,13 +16,13 @@ type published struct {
 }
 
 // forget removes published events from the store, in one write those that come together within gatherTime. It
-// ends when over is closed, after what was sent until then.
-func (r *Relay) forget(ctx context.Context, sent <-chan published, over <-chan struct{}) {
+// ends when over is closed, after what was published until then.
+func (r *Relay) forget(ctx context.Context, over <-chan struct{}) {
 	unforgotten := newHeld()
 	var due <-chan time.Time // when something is to be forgotten; nil while nothing is held
 	for {
 		select {
-		case p := <-sent:
+		case p := <-r.lanes.stored:
 			unforgotten.add(p)
 			if due == nil {
 				due = time.After(gatherTime)
@@ -32,7 +32,7 @@ func (r *Relay) forget(ctx context.Context, sent <-chan published, over <-chan s
 			}
 		case <-due:
 		case <-over:
-			unforgotten.gather(sent)
+			unforgotten.gather(r.lanes.stored)
 			r.forgetBatch(ctx, unforgotten.take(true))
 			return
 		}
@@ -76,9 +76,9 @@ func (r *Relay) tryForget(ctx context.Context, batch []store.Sent) error {
 
 // Forgetting writes the whole record again, and in a file its neighbours on the page as well. So what is published
 // within gatherTime is forgotten together, unless there is much of it; and the events of one entity when no more of
-// them wait, when maxVersions have come together, or after maxHold. An entity whose outbox is about to have
-// store.MaxOutbox, at which changes are refused, waits for nothing. After a crash meanwhile they are published
-// twice, which consumers absorb by version.
+// them wait, when maxVersions have come together, or after maxHold. An entity of which urgentVersions are held waits
+// for nothing, for at store.MaxOutbox its changes are refused. After a crash meanwhile they are published twice, which
+// consumers absorb by version.
 const (
 	gatherTime  = 25 * time.Millisecond
 	maxGather   = 4096

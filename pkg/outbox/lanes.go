@@ -3,6 +3,7 @@ package outbox
 import (
 	"slices"
 	"sync"
+	"time"
 
 	"ticketing/pkg/store"
 )
@@ -16,18 +17,22 @@ type lanes struct {
 	waiting  int // events in all lanes, not yet published
 	sent     int // published and not yet forgotten
 	limit    int // of both together
-	failures []*lane
+	failing  []*lane
 
-	ready chan *lane    // lanes with an event to publish that is not on its way
-	stuck chan struct{} // signals, at least once after the last one, that a lane has failed
-	freed chan struct{} // signals, at least once after the last change, that an event was published or forgotten
+	ready  chan *lane     // lanes with an event to publish that is not on its way
+	stored chan published // what the broker has stored and the store is to forget
+	stuck  chan struct{}  // signals, at least once after the last one, that a lane has failed
+	freed  chan struct{}  // signals, at least once after the last change, that an event was published or forgotten
 }
 
 type lane struct {
 	id      string
 	waiting []waitingEvent // ascending by version
 	sent    []int64        // published and not yet forgotten: not to be offered again
-	taken   bool           // in ready, on its way, or failed
+	taken   bool           // in ready, on its way, or failing
+
+	failures int       // attempts at the next event that failed
+	retry    time.Time // not before then
 }
 
 type waitingEvent struct {
@@ -39,7 +44,8 @@ func newLanes(limit int) *lanes {
 	return &lanes{
 		byEntity: map[string]*lane{},
 		limit:    limit,
-		ready:    make(chan *lane, limit), // a lane in it has an event waiting, so it never overflows
+		ready:    make(chan *lane, limit),     // a lane in it has an event waiting, so it never overflows
+		stored:   make(chan published, limit), // each counts as sent until it is forgotten, so it never overflows
 		stuck:    make(chan struct{}, 1),
 		freed:    make(chan struct{}, 1),
 	}
@@ -80,40 +86,46 @@ func (l *lanes) next(entity *lane) waitingEvent {
 	return entity.waiting[0]
 }
 
-// published gives the lane back after its event of this version was stored by the broker. It reports
-// whether more of its events wait.
-func (l *lanes) published(entity *lane, version int64) (more bool) {
+// published gives the lane back after its event of this version was stored by the broker, and passes it on to be
+// forgotten: under the lock, so that whoever sees that none waits finds all of them there.
+func (l *lanes) published(entity *lane, version int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	entity.waiting = slices.DeleteFunc(entity.waiting, func(w waitingEvent) bool { return w.version == version })
 	entity.sent = append(entity.sent, version)
 	l.waiting--
 	l.sent++
+	entity.failures = 0
 	entity.taken = len(entity.waiting) > 0
 	if entity.taken {
 		l.ready <- entity
 	}
+	l.stored <- published{entity.id, version, entity.taken}
 	signal(l.freed)
-	return entity.taken
 }
 
-// failed keeps a lane whose event was not published until retry.
-func (l *lanes) failed(entity *lane) {
+// failed keeps a lane whose event was not published, for a pause that depends on how often it has failed in a row.
+func (l *lanes) failed(entity *lane, now time.Time, pause func(failures int) time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.failures = append(l.failures, entity)
+	entity.failures++
+	entity.retry = now.Add(pause(entity.failures))
+	l.failing = append(l.failing, entity)
 	signal(l.stuck)
 }
 
-// retry makes the lanes that failed ready again, behind all others.
-func (l *lanes) retry() {
+// retry makes the lanes whose pause is over ready again, behind all others, and tells whether some are left.
+func (l *lanes) retry(now time.Time) (left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	for _, entity := range l.failures {
+	l.failing = slices.DeleteFunc(l.failing, func(entity *lane) bool {
+		if now.Before(entity.retry) {
+			return false
+		}
 		l.ready <- entity
-	}
-	clear(l.failures)
-	l.failures = l.failures[:0]
+		return true
+	})
+	return len(l.failing) > 0
 }
 
 // forgotten drops what the store has forgotten too.

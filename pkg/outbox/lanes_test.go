@@ -29,27 +29,7 @@ func TestLanesHoldWhatIsNotForgotten(t *testing.T) {
 	if !l.offer("c", 0, store.Event{}) {
 		t.Error("a forgotten event still takes room")
 	}
-}
-
-func TestALaneThatFailedWaitsForRetry(t *testing.T) {
-	l := newLanes(10)
-	l.offer("a", 0, store.Event{})
-	l.failed(<-l.ready)
-	l.offer("a", 1, store.Event{})
-	select {
-	case <-l.ready:
-		t.Fatal("a lane that failed is ready before its time")
-	default:
-	}
-	<-l.stuck
-	l.retry()
-	if next := l.next(<-l.ready); next.version != 0 {
-		t.Errorf("version %d is next, want the one that failed", next.version)
-	}
-	l.retry() // with none that failed
-	select {
-	case <-l.ready:
-		t.Error("a lane is ready twice")
-	default:
+	if len(l.byEntity) != 2 {
+		t.Errorf("%d entities are in memory, want b and c", len(l.byEntity))
 	}
 }

@@ -10,46 +10,51 @@ import (
 	"ticketing/pkg/bus"
 )
 
+// retryLook is how often it is looked which lanes' pauses are over, while there are any.
+const retryLook = 25 * time.Millisecond
+
 // publish sends the event that is next in one lane after the other and waits for no answer, until ctx ends. A
-// lane is not ready again before its event is answered, which keeps the order. Those that failed are tried again
-// together, after a pause that grows while nothing succeeds.
-func (r *Relay) publish(ctx context.Context, sent chan<- published) {
-	var retry <-chan time.Time // nil while no lane has failed
+// lane is not ready again before its event is answered, which keeps the order. One that failed pauses, longer
+// each time, and holds up no other.
+func (r *Relay) publish(ctx context.Context) {
+	var look <-chan time.Time // nil while no lane fails
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case entity := <-r.lanes.ready:
-			r.send(ctx, entity, sent)
+			r.send(ctx, entity)
+			continue
 		case <-r.lanes.stuck:
-			if retry == nil {
-				retry = time.After(r.pause())
+			if look != nil {
+				continue
 			}
-		case <-retry:
-			retry = nil
-			r.lanes.retry()
+		case now := <-look:
+			if look = nil; !r.lanes.retry(now) {
+				continue
+			}
 		}
+		look = time.After(min(retryLook, r.config.MaxBackoff))
 	}
 }
 
-func (r *Relay) send(ctx context.Context, entity *lane, sent chan<- published) {
+func (r *Relay) send(ctx context.Context, entity *lane) {
 	next := r.lanes.next(entity)
 	r.bus.Send(ctx, next.event.Channel, next.event.Data, func(err error) {
 		if err != nil {
 			r.failed(entity, next, err)
-			r.lanes.failed(entity)
+			r.lanes.failed(entity, time.Now(), r.pause)
 			return
 		}
 		r.succeeded(entity, next)
-		more := r.lanes.published(entity, next.version)
-		sent <- published{entity.id, next.version, more}
+		r.lanes.published(entity, next.version)
 	})
 }
 
 func (r *Relay) succeeded(entity *lane, next waitingEvent) {
 	r.mu.Lock()
 	failures := r.status.Failures
-	r.status, r.pauses = Status{}, 0
+	r.status = Status{}
 	r.mu.Unlock()
 	if failures > 0 {
 		r.log.Info("publishing again", "failures", failures)
@@ -83,12 +88,9 @@ func (r *Relay) say(level slog.Level, what string, entity *lane, next waitingEve
 		slog.String("id", entity.id), slog.Int64("version", next.version)}, more...)...)
 }
 
-// pause is how long to wait before what failed is tried again: longer with each pause since the last success, and
-// never the same as other processes, which a broker that comes back would have to serve all at once.
-func (r *Relay) pause() time.Duration {
-	r.mu.Lock()
-	longest := min(r.config.MaxBackoff, 50*time.Millisecond<<min(r.pauses, 16))
-	r.pauses++
-	r.mu.Unlock()
+// pause is how long an event that has failed that often in a row waits: longer each time, and never the same as
+// others, which a broker that comes back would have to serve all at once.
+func (r *Relay) pause(failures int) time.Duration {
+	longest := min(r.config.MaxBackoff, 50*time.Millisecond<<min(failures-1, 16))
 	return longest/2 + rand.N(longest/2+1)
 }

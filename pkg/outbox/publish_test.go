@@ -3,6 +3,7 @@ package outbox_test
 import (
 	"context"
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 
@@ -45,13 +46,13 @@ func TestAnEventThatFailsHoldsUpNoOtherEntity(t *testing.T) {
 	refusals(so + 2)
 }
 
-func TestManyEventsAreOnTheirWayAtOnce(t *testing.T) {
+func TestARelayThatEndsForgetsWhatIsAnsweredMeanwhile(t *testing.T) {
 	// given a broker that answers nothing until it has the events of all entities
 	const entities = 1000
 	records := bolttest.Collection(t, store.Spec{Name: "counters"})
 	bring := make(chan func(), entities)
 	publisher := &scriptedPublisher{answer: func(answer func()) { bring <- answer }}
-	relay := newRelay(records, publisher, outbox.Config{SweepEvery: time.Hour})
+	relay := newRelay(records, publisher, outbox.Config{SweepEvery: time.Hour, DrainTimeout: time.Minute})
 	var writes []store.Write
 	for i := range entities {
 		id := fmt.Sprintf("%04d", i)
@@ -61,13 +62,21 @@ func TestManyEventsAreOnTheirWayAtOnce(t *testing.T) {
 	if err := records.PutMany(t.Context(), writes); err != nil {
 		t.Fatal(err)
 	}
-	// when a relay finds them, then it sends them all, and forgets them once they are answered
-	stop := start(t, relay)
-	publisher.until(t, has(entities))
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error, 1)
+	go func() { ended <- relay.Run(ctx) }()
+	publisher.until(t, has(entities)) // all at once are on their way
+	// when the relay is to end, and they are answered only then, from anywhere
+	cancel()
+	var answering sync.WaitGroup
 	for range entities {
-		(<-bring)()
+		answering.Go(<-bring)
 	}
-	stop()
+	answering.Wait()
+	if err := <-ended; err != nil {
+		t.Fatal(err)
+	}
+	// then it has waited for the answers, and none is published again by the next one
 	if n := waiting(t, records); n != 0 {
 		t.Errorf("%d outboxes are not empty", n)
 	}

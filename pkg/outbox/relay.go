@@ -52,7 +52,7 @@ func orDefault[T comparable](value *T, standard T) {
 // Relay takes the events of one collection's outboxes to the bus: many entities at once, the events of
 // one entity in version order. While one relay serves a collection, the first copies of an entity's
 // events enter their channels in that order; rival relays and unknown outcomes may duplicate or swap, and
-// so may a sweep after more than Queue events have waited at once.
+// so may a sweep after more than Queue events have been held at once.
 type Relay struct {
 	records store.Collection
 	bus     bus.Sender
@@ -62,7 +62,6 @@ type Relay struct {
 
 	mu     sync.Mutex
 	status Status
-	pauses int // since the last success
 }
 
 // Status tells how a relay is doing.
@@ -102,11 +101,10 @@ func (r *Relay) Run(ctx context.Context) error {
 	// Publishing outlives ctx, for the drain.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
 	defer stop()
-	sent := make(chan published, r.config.Queue) // for all that the lanes hold: an answer never waits
 	over := make(chan struct{})
 	var publisher, forgetter sync.WaitGroup
-	publisher.Go(func() { r.publish(work, sent) })
-	forgetter.Go(func() { r.forget(work, sent, over) })
+	publisher.Go(func() { r.publish(work) })
+	forgetter.Go(func() { r.forget(work, over) })
 
 	r.sweepUntilDone(ctx)
 	r.drain()

@@ -87,22 +87,6 @@ func testSendWithoutAnswer(t *testing.T, h Harness) {
 	send(t, conn, "ticket:created", 100).await(t, unknown, "ErrUnavailable")
 }
 
-func testSendEndsWithItsConnection(t *testing.T, h Harness) {
-	conn, link := open(t, h.Start(t, 0), "publisher")
-	failed := func(err error) bool { return errors.Is(err, bus.ErrUnavailable) || errors.Is(err, bus.ErrClosed) }
-
-	// Given events on a network that swallows everything,
-	link.Stall()
-	defer link.Heal()
-	under := send(t, conn, "ticket:created", 10)
-	// when the connection is closed, then they are answered, as are those that come later.
-	if err := conn.Close(soon(t)); err != nil {
-		t.Logf("close: %v", err) // the broker cannot be told
-	}
-	under.await(t, failed, "ErrUnavailable or ErrClosed")
-	send(t, conn, "ticket:created", 1).await(t, func(err error) bool { return errors.Is(err, bus.ErrClosed) }, "ErrClosed")
-}
-
 func testSendNotWanted(t *testing.T, h Harness) {
 	conn, _ := open(t, h.Start(t, 0), "publisher")
 

@@ -79,7 +79,6 @@ func Run(t *testing.T, h Harness) {
 		{"09 Close waits for handlers and their acks", testCloseWaits},
 		{"09 Close that may not wait leaves at once", testCloseAtOnce},
 		{"09 closing a connection closes its members", testCloseConnection},
-		{"09 closing a connection answers what was sent", testSendEndsWithItsConnection},
 		{"10 members come back after a restart", testRestart},
 		{"10 members come back after a cut", testCut},
 		{"10 members come back after silence", testSilence},

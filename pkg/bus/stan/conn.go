@@ -117,6 +117,11 @@ func (c *Conn) Publish(ctx context.Context, channel string, data []byte) error {
 	case err := <-answer:
 		return err
 	case <-ctx.Done():
+	}
+	select {
+	case err := <-answer: // it was there when the time was over
+		return err
+	default:
 		return notPublished(channel, ctx.Err())
 	}
 }

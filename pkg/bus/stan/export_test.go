@@ -5,6 +5,9 @@ import "ticketing/pkg/bus"
 // MaxQueuedBytes is the most that waits in the client for a member's handler.
 const MaxQueuedBytes = maxQueuedBytes
 
+// PublishWindow is how many events may be without an answer.
+const PublishWindow = publishWindow
+
 // Queued tells how many messages and bytes wait in the client for the member's handler, and how many
 // messages were dropped.
 func Queued(m bus.Member) (waiting, size, dropped int, err error) {
