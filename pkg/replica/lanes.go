@@ -30,7 +30,7 @@ const minSize = 512
 // lane adds no delay.
 type lanes[T any] struct {
 	waiting *queue[T]
-	wake    chan struct{}       // has one for each put, as far as there are lanes to wake
+	wake    chan struct{}       // has one for each that could work, as far as there are lanes to wake
 	room    *semaphore.Weighted // of maxHeld
 	held    atomic.Int64        // events, waiting and in work
 	wg      sync.WaitGroup
@@ -44,10 +44,13 @@ func startLanes[T any](ctx context.Context, n int, bound func() int, handle func
 	for range n {
 		l.wg.Go(func() {
 			for ctx.Err() == nil {
-				batch := l.waiting.take(bound())
+				batch, more := l.waiting.take(bound())
 				if len(batch) == 0 {
 					l.rest(ctx)
 					continue
+				}
+				if more {
+					l.wakeOne()
 				}
 				handle(ctx, batch)
 				l.waiting.release(batch)
@@ -59,12 +62,19 @@ func startLanes[T any](ctx context.Context, n int, bound func() int, handle func
 	return l
 }
 
-// rest waits until something is put or ctx ends. What waits for an entity that another lane has needs no wake:
-// that lane looks again when it is done.
+// rest waits until something is put, or somebody has left something, or ctx ends. What came for the entities of a
+// lane needs no wake: it looks again when it has released them.
 func (l *lanes[T]) rest(ctx context.Context) {
 	select {
 	case <-l.wake:
 	case <-ctx.Done():
+	}
+}
+
+func (l *lanes[T]) wakeOne() {
+	select {
+	case l.wake <- struct{}{}:
+	default: // as many as there are lanes are about to look
 	}
 }
 
@@ -78,10 +88,7 @@ func (l *lanes[T]) put(ctx context.Context, d *delivery[T]) {
 	}
 	l.held.Add(1)
 	l.waiting.put(d)
-	select {
-	case l.wake <- struct{}{}:
-	default: // as many as there are lanes are about to look
-	}
+	l.wakeOne()
 }
 
 // size is the room that a delivery takes; one over maxHeld takes all of it.

@@ -3,8 +3,12 @@ package replica
 import (
 	"context"
 	"errors"
+	"slices"
+	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
@@ -72,3 +76,53 @@ func TestLanesTakeAnEventLargerThanTheirRoom(t *testing.T) {
 
 // unbounded lets a batch have all that waits.
 func unbounded() int { return 1 << 20 }
+
+// What came for the entities of one lane is not left to that lane alone when it has released them.
+func TestALaneLeavesToOthersWhatItDoesNotTake(t *testing.T) {
+	ctx, cancel := context.WithCancel(t.Context())
+	var bound atomic.Int64
+	bound.Store(2)
+	began := make(chan []string, 10)
+	finish := map[string]chan struct{}{"a": make(chan struct{}), "b": make(chan struct{}), "x": make(chan struct{}), "y": make(chan struct{})}
+	l := startLanes(ctx, 2, func() int { return int(bound.Load()) }, func(_ context.Context, batch []*delivery[struct{}]) {
+		began <- names(batch)
+		<-finish[string(batch[0].change.ID)]
+		for _, d := range batch {
+			d.settle(nil)
+		}
+	})
+	defer func() { cancel(); l.wait() }()
+	put := func(id event.ID, sequence uint64) {
+		d := ticketed(id, sequence)
+		d.settle = func(error) {}
+		l.put(ctx, d)
+	}
+	awaits := func(want ...string) {
+		t.Helper()
+		if diff := cmp.Diff(want, <-began); diff != "" {
+			t.Errorf("handled (-want +got):\n%s", diff)
+		}
+	}
+	// given two lanes at work, of which one then takes x and y together
+	put("a", 0)
+	awaits("a:0")
+	put("b", 0)
+	awaits("b:0")
+	put("x", 1)
+	put("y", 1)
+	close(finish["a"])
+	awaits("x:1", "y:1")
+	// and events that come for both while the other has nothing to do
+	put("x", 2)
+	put("y", 2)
+	close(finish["b"])
+	// when the lane is done with the first two and takes one of the others alone, then the other lane takes the rest
+	bound.Store(1)
+	finish["x"] <- struct{}{}
+	one, other := <-began, <-began // without an end of either
+	if got := append(one, other...); !slices.Contains(got, "x:2") || !slices.Contains(got, "y:2") {
+		t.Errorf("handled %q and %q, want x:2 and y:2", one, other)
+	}
+	close(finish["x"])
+	close(finish["y"])
+}

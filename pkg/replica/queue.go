@@ -12,59 +12,83 @@ import (
 // the next stretch of that order, from where the last one ended, and at the end it begins again, as an elevator
 // goes:
 //
-//	            behind        at          ahead         end
-//	ids   ─────┼──────┼┼───────┼────┼┼──┼┼┼┼──┼┼┼─┼──────┼─────┼───▸ behind, too
-//	                           └ next stretch ┘
+//	          behind        at             ahead
+//	ids   ─────┼──────┼┼─────┼────┼┼──┼┼┼┼──┼┼┼─┼──┼┼───▸
+//	                         └ next stretch ┘
 //
-// So what is written together are neighbours in the store, which share its pages. The end is set when a way
-// begins, so each event waits for one way through at most, though new entities have ever greater ids. An entity that
-// somebody has taken is left for the next way: its events are taken one after the other, in the order in which
-// they were put.
+// So what is written together are neighbours in the store, which share its pages. As many wait for a way of their
+// own as come ahead of it, so a way takes twice as many events as wait, and the one that waits longest waits twice
+// as long as it would in the order of arrival. Should more come ahead, as new entities have ever greater ids, the
+// way ends before them.
+//
+// An entity that somebody has taken is kept apart until it is released: its events are taken one after the
+// other, in the order in which they were put.
 //
 // It may be used concurrently.
 type queue[T any] struct {
-	mu      sync.Mutex
-	puts    uint64         // how many there have been, to number them
-	at, end event.ID       // the way: ahead and fresh are after at and no further than end, but where it has just begun
-	ahead   []*delivery[T] // in order
-	fresh   []*delivery[T] // to be merged into ahead
-	behind  []*delivery[T] // for the next way
-	spare   []*delivery[T] // memory for the next merge
-	taken   map[event.ID]struct{}
+	mu     sync.Mutex
+	puts   uint64         // how many there have been, to number them
+	at     event.ID       // where the last stretch ended
+	left   int            // how many events this way may still have
+	ahead  []*delivery[T] // in order
+	fresh  []*delivery[T] // to be merged into ahead
+	behind []*delivery[T] // for the next way
+	spare  []*delivery[T] // memory for the next merge
+	// taken are the entities that somebody has, with what has come for them since.
+	taken map[event.ID][]*delivery[T]
 }
 
-func newQueue[T any]() *queue[T] { return &queue[T]{taken: map[event.ID]struct{}{}} }
+// longestWay is how many times what waits when a way begins it may have. Twice is what it has while events come
+// evenly.
+const longestWay = 3
+
+func newQueue[T any]() *queue[T] { return &queue[T]{taken: map[event.ID][]*delivery[T]{}} }
 
 func (q *queue[T]) put(d *delivery[T]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	q.puts++
 	d.number = q.puts
-	if id := d.change.ID; id > q.at && id <= q.end {
+	if held, taken := q.taken[d.change.ID]; taken {
+		q.taken[d.change.ID] = append(held, d)
+		return
+	}
+	q.place(d)
+}
+
+func (q *queue[T]) place(d *delivery[T]) {
+	if d.change.ID > q.at {
 		q.fresh = append(q.fresh, d)
 	} else {
 		q.behind = append(q.behind, d)
 	}
 }
 
-// take returns the next stretch, at most bound deliveries in order, whose entities nobody else gets before they are
-// released; none where nothing waits but events of entities that are taken.
-func (q *queue[T]) take(bound int) []*delivery[T] {
+// take returns the next stretch, in order, and whether more waits. It has no more than bound deliveries but for those
+// of the last entity, which is not divided: what would be left of it had to wait for another way. Nobody else
+// gets its entities before they are released.
+func (q *queue[T]) take(bound int) (stretch []*delivery[T], more bool) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	stretch := make([]*delivery[T], 0, min(bound, len(q.ahead)+len(q.fresh)+len(q.behind)))
-	stretch = q.advance(stretch, bound)
+	if q.left <= 0 {
+		q.turn()
+	}
+	stretch = q.advance(make([]*delivery[T], 0, min(bound, q.waiting())), bound)
 	if len(stretch) < bound && len(q.behind) > 0 {
 		q.turn()
 		stretch = q.advance(stretch, bound)
 	}
-	return stretch
+	q.left -= len(stretch)
+	return stretch, q.waiting() > 0
 }
 
-// turn begins a new way, when nothing is ahead any more.
+func (q *queue[T]) waiting() int { return len(q.ahead) + len(q.fresh) + len(q.behind) }
+
+// turn begins a new way.
 func (q *queue[T]) turn() {
-	q.fresh, q.behind = q.behind, q.fresh
-	q.at, q.end = "", slices.MaxFunc(q.fresh, inOrder).change.ID
+	q.fresh = append(q.fresh, q.behind...)
+	clear(q.behind)
+	q.behind, q.at, q.left = q.behind[:0], "", longestWay*q.waiting()
 }
 
 // advance adds what is ahead to a stretch.
@@ -74,13 +98,9 @@ func (q *queue[T]) advance(stretch []*delivery[T], bound int) []*delivery[T] {
 	for passed < len(q.ahead) && len(stretch) < bound {
 		of := entityAt(q.ahead, passed)
 		passed += len(of)
+		stretch = append(stretch, of...)
 		q.at = of[0].change.ID
-		if _, elsewhere := q.taken[q.at]; !elsewhere {
-			q.taken[q.at] = struct{}{}
-			part := min(len(of), bound-len(stretch))
-			stretch, of = append(stretch, of[:part]...), of[part:]
-		}
-		q.behind = append(q.behind, of...)
+		q.taken[q.at] = nil
 	}
 	clear(q.ahead[:passed])
 	q.ahead = q.ahead[passed:]
@@ -129,6 +149,10 @@ func (q *queue[T]) release(stretch []*delivery[T]) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	for _, d := range stretch {
+		held := q.taken[d.change.ID]
 		delete(q.taken, d.change.ID)
+		for _, came := range held {
+			q.place(came)
+		}
 	}
 }

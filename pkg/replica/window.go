@@ -92,7 +92,7 @@ func (w *window) beginRounds() {
 // settledBatch is what a window learns from.
 type settledBatch struct {
 	events int       // how many
-	taken  time.Time // when the bus handed over the first of them
+	taken  time.Time // when the bus handed over the oldest of them
 	at     time.Time // when they were settled
 	inHand int       // how many events the member held while they were handled, these included
 }
