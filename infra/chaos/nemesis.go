@@ -186,7 +186,9 @@ func (n *nemesis) poison(ctx context.Context, f fault) error {
 		if err == nil {
 			return nil
 		}
-		if ctx.Err() != nil {
+		select {
+		case <-time.After(50 * time.Millisecond): // while the broker is away a publish fails at once
+		case <-ctx.Done():
 			return errors.Join(fmt.Errorf("%s: %w", f, err), ctx.Err())
 		}
 	}
