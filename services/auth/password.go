@@ -62,26 +62,23 @@ func (p *passwords) hash(ctx context.Context, password string) ([]byte, error) {
 	return hash, nil
 }
 
-// matches tells whether hash is that of password; one that is not whole matches nothing. An empty hash stands for an account that does not
-// exist: it matches nothing, after the same work, so that the time of the answer does not tell
-// who has an account. Errors are those of hash.
+// matches tells whether hash is that of password. An empty hash stands for an account that does not exist. It
+// matches nothing, nor does a password that is not whole, after the same work, so that the time of the answer does
+// not tell who has an account. Errors are those of hash.
 func (p *passwords) matches(ctx context.Context, hash []byte, password string) (bool, error) {
-	if !isWhole(password) {
-		return false, nil
-	}
 	if err := p.takeTurn(ctx); err != nil {
 		return false, err
 	}
 	defer p.turns.Release(1)
-	exists := len(hash) > 0
-	if !exists {
+	possible := len(hash) > 0 && isWhole(password)
+	if !possible {
 		hash = p.nobody
 	}
 	err := bcrypt.CompareHashAndPassword(hash, []byte(password))
 	if err != nil && !errors.Is(err, bcrypt.ErrMismatchedHashAndPassword) {
 		return false, fmt.Errorf("compare password: %w", err)
 	}
-	return exists && err == nil, nil
+	return possible && err == nil, nil
 }
 
 // takeTurn waits until this caller may hash.
