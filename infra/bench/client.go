@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"net"
@@ -83,7 +82,7 @@ func (c *client) readHead() (status, length int, err error) {
 		}
 	}
 	if length < 0 {
-		return 0, 0, errors.New("no Content-Length")
+		return 0, 0, fmt.Errorf("answered %d without a Content-Length", status)
 	}
 	return status, length, nil
 }
