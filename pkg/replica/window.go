@@ -20,13 +20,13 @@ const (
 // are settled. The broker counts AckWait for everything it has sent; what is settled later it sends again, to
 // this member or another, and a store that is too slow is given the same work twice.
 //
-//	age at settling:  0 ─────── 1/12 ──────── 1/6 ──────── 1/3 ───────────────────── 1 of AckWait
-//	                    grows    │      stays  ^     stays  │   shrinks to what takes     │ sent again
-//	                             │             └ the aim    │   1/6 at the pace seen      │
+//	age at settling:  0 ─────── 1/8 ──────── 1/4 ──────── 1/2 ───────────────────── 1 of AckWait
+//	                    grows    │     stays  ^     stays  │   shrinks to what takes     │ sent again
+//	                             │            └ the aim    │   1/4 at the pace seen      │
 //
-// A third of AckWait is the limit because an event can meet twice the delay that was seen before it: what
-// is in hand when the store slows down, and what is sent while that is being settled. The last third is for
-// the way to the broker and back.
+// Half of AckWait is the limit and a quarter the aim, so a store may become twice as slow, or four times where
+// the window fits, before an event is sent again. The age is that of the oldest event of a batch, which has waited
+// for one way through the queue: about twice as long as what is in hand takes.
 //
 // It shrinks when of a round of events that fills it twice two thirds were too old: a disk that stood still for a
 // moment makes old what is in hand once. Where events are as old with a smaller window, because every
@@ -73,7 +73,7 @@ type window struct {
 // AckWait.
 func newWindow(most, channels int, ackWait time.Duration) *window {
 	return &window{
-		channels: channels, limit: ackWait / 3, quiet: quietWaits * ackWait,
+		channels: channels, limit: ackWait / 2, quiet: quietWaits * ackWait,
 		least: min(leastWindow, most), most: most, size: min(firstWindow, most),
 	}
 }
