@@ -13,7 +13,7 @@ import (
 // and a fifth slower (make bench).
 const maxBatch = 1024
 
-// maxReactions bounds a batch of events that are reacted to. The reactions are one write each, one after the other,
+// maxReactions bounds a batch of events that are reacted to, as far as an entity need not be divided. The reactions are one write each, one after the other,
 // and nothing of the batch is settled before the last; the write of the replicas that they share is small
 // beside so many.
 const maxReactions = 64
@@ -37,7 +37,7 @@ type lanes[T any] struct {
 }
 
 // startLanes runs n lanes until ctx ends; wait returns when none runs any more. bound is how many
-// deliveries the next batch may have. handle gets them in the order of their entities' ids, and settles every
+// deliveries the next batch may have (see queue.take). handle gets them in the order of their entities' ids, and settles every
 // delivery of a batch before it returns.
 func startLanes[T any](ctx context.Context, n int, bound func() int, handle func(context.Context, []*delivery[T])) *lanes[T] {
 	l := &lanes[T]{waiting: newQueue[T](), wake: make(chan struct{}, n), room: semaphore.NewWeighted(maxHeld)}

@@ -142,8 +142,8 @@ func (c *Conn) Send(ctx context.Context, channel string, data []byte, answered f
 
 // Close leaves the bus: it takes no more calls, closes every member (bus.Member), then the connection,
 // waits for what it started, and logs the totals of Health, which end with it. When ctx ends first it leaves
-// without waiting for the handlers and returns ctx's error. Publishes under way fail; their outcome is unknown. Closing twice returns
-// bus.ErrClosed.
+// without waiting for the handlers and returns ctx's error. Publishes under way fail; their outcome is unknown.
+// Closing twice returns bus.ErrClosed.
 func (c *Conn) Close(ctx context.Context) error {
 	members, err := c.beginClose()
 	if err != nil {
