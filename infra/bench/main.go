@@ -32,9 +32,12 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"ticketing/pkg/app"
 )
 
 func main() {
+	app.AllowForSyncs(2) // a store and the broker, as their processes do
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

@@ -32,6 +32,10 @@ import (
 	"ticketing/pkg/store/bolt"
 )
 
+// SyncedFiles is how many files a system may have synced at the same time: those of three stores and the broker. See
+// app.AllowForSyncs.
+const SyncedFiles = 4
+
 // System is a running system. Start makes it, Run serves it, and Run or Stop ends it.
 type System struct {
 	cfg      Config

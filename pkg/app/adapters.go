@@ -24,7 +24,7 @@ type StoreConfig struct {
 }
 
 // Open opens the store that is configured; database is used where MONGO_DATABASE is not set. It does not wait
-// for a server. The caller closes it.
+// for a server. With a bolt file it calls AllowForSyncs. The caller closes the store.
 func (c StoreConfig) Open(database string) (store.Database, error) {
 	if c.MongoDatabase != "" {
 		database = c.MongoDatabase
@@ -43,6 +43,7 @@ func (c StoreConfig) Open(database string) (store.Database, error) {
 		if err != nil {
 			return nil, fmt.Errorf("BOLT_FILE: %w", err)
 		}
+		AllowForSyncs(1)
 		return db, nil
 	}
 	return nil, errors.New("no store: set MONGO_URI, or BOLT_FILE to a file of this process alone")

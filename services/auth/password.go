@@ -38,9 +38,13 @@ func newPasswords(cost int) (*passwords, error) {
 	if err != nil {
 		return nil, fmt.Errorf("hash passwords at cost %d: %w", cost, err)
 	}
-	turns := max(1, runtime.GOMAXPROCS(0)/2)
+	turns := turnsOn(runtime.GOMAXPROCS(0), runtime.NumCPU())
 	return &passwords{cost: cost, turns: semaphore.NewWeighted(int64(turns)), nobody: nobody}, nil
 }
+
+// turnsOn is how many may hash at a time. The runtime may have fewer processors than the machine has, where a
+// container's CPU is limited, and more, where files are synced.
+func turnsOn(processors, cores int) int { return max(1, min(processors, cores)/2) }
 
 // isWhole tells whether bcrypt reads all of a password, and no other password as the same one. It reads 72 bytes,
 // and repeats a shorter password with a NUL after each turn: "ab" and "ab\x00ab" would be one.

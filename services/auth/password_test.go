@@ -20,6 +20,18 @@ func passwordsAt(t *testing.T, cost int) *passwords {
 	return p
 }
 
+func TestHalfOfTheCoresHash(t *testing.T) {
+	for _, tt := range []struct{ processors, cores, want int }{
+		{1, 1, 1}, {2, 2, 1}, {8, 8, 4},
+		{2, 64, 1}, // a container's limit
+		{6, 2, 1},  // and processors for what syncs files
+	} {
+		if got := turnsOn(tt.processors, tt.cores); got != tt.want {
+			t.Errorf("%d processors on %d cores: %d hash, want %d", tt.processors, tt.cores, got, tt.want)
+		}
+	}
+}
+
 func TestPasswordsMatch(t *testing.T) {
 	ctx := context.Background()
 	p := passwordsAt(t, bcrypt.MinCost)

@@ -17,6 +17,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
+	app.AllowForSyncs(local.SyncedFiles)
 	system, err := local.Start(ctx, cfg, log)
 	if err != nil {
 		return err
