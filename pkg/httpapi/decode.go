@@ -8,8 +8,11 @@ import (
 	"mime"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"unicode/utf8"
+
+	"github.com/tidwall/gjson"
 
 	"ticketing/pkg/fault"
 )
@@ -36,11 +39,11 @@ func Decode[T any](r *http.Request) (T, error) {
 	if err != nil {
 		return v, err
 	}
-	members, err := splitObject(body)
+	object, err := parseObject(body)
 	if err != nil {
 		return v, err
 	}
-	if err := decodeFields(members, reflect.ValueOf(&v).Elem()); err != nil {
+	if err := decodeFields(object, reflect.ValueOf(&v).Elem()); err != nil {
 		var zero T
 		return zero, err
 	}
@@ -48,15 +51,22 @@ func Decode[T any](r *http.Request) (T, error) {
 }
 
 func checkMediaType(header http.Header) error {
-	media, params, err := mime.ParseMediaType(header.Get("Content-Type"))
-	charset := params["charset"]
-	if err != nil || media != "application/json" || (charset != "" && !strings.EqualFold(charset, "utf-8")) {
+	if !isJSON(header.Get("Content-Type")) {
 		return fault.New(fault.Unsupported, "Content-Type must be application/json")
 	}
 	if coding := header.Get("Content-Encoding"); coding != "" && !strings.EqualFold(coding, "identity") {
 		return fault.New(fault.Unsupported, "Content-Encoding is not supported")
 	}
 	return nil
+}
+
+func isJSON(contentType string) bool {
+	if contentType == "application/json" { // nearly always: it need not be taken apart
+		return true
+	}
+	media, params, err := mime.ParseMediaType(contentType)
+	charset := params["charset"]
+	return err == nil && media == "application/json" && (charset == "" || strings.EqualFold(charset, "utf-8"))
 }
 
 // readBody returns the whole body. The router has limited it already; the limit here is for handlers
@@ -77,43 +87,66 @@ func errTooLarge() error {
 	return fault.New(fault.TooLarge, fmt.Sprintf("body must be at most %d bytes", MaxBody))
 }
 
-func splitObject(body []byte) (map[string]json.RawMessage, error) {
+// parseObject checks the whole body, which gjson expects to be valid.
+func parseObject(body []byte) (gjson.Result, error) {
 	if !utf8.Valid(body) {
-		return nil, fault.New(fault.Invalid, "body must be UTF-8")
+		return gjson.Result{}, fault.New(fault.Invalid, "body must be UTF-8")
 	}
-	var members map[string]json.RawMessage
-	err := json.Unmarshal(body, &members)
-	var syntax *json.SyntaxError
-	switch {
-	case errors.As(err, &syntax):
-		return nil, fault.New(fault.Invalid, fmt.Sprintf("body must be JSON: error at byte %d", syntax.Offset))
-	case err != nil || members == nil: // another JSON value, null among them
-		return nil, fault.New(fault.Invalid, "body must be a JSON object")
+	if !json.Valid(body) {
+		return gjson.Result{}, fault.New(fault.Invalid, "body must be JSON"+whereNot(body))
 	}
-	return members, nil
+	object := gjson.ParseBytes(body)
+	if !object.IsObject() { // another JSON value, null among them
+		return gjson.Result{}, fault.New(fault.Invalid, "body must be a JSON object")
+	}
+	return object, nil
 }
 
-// decodeFields decodes each member into the field of the struct that bears its name.
-func decodeFields(members map[string]json.RawMessage, target reflect.Value) error {
+// whereNot says where a body stops being JSON.
+func whereNot(body []byte) string {
+	var syntax *json.SyntaxError
+	if errors.As(json.Unmarshal(body, new(any)), &syntax) {
+		return fmt.Sprintf(": error at byte %d", syntax.Offset)
+	}
+	return ""
+}
+
+// decodeFields decodes each member into the field of the struct that bears its name; of two with one name the last
+// counts.
+func decodeFields(object gjson.Result, target reflect.Value) error {
+	given := make([]string, target.NumField()) // the JSON of each field; empty where there is none
+	names := make([]string, target.NumField())
+	for i := range names {
+		names[i] = memberName(target.Type().Field(i))
+	}
+	object.ForEach(func(name, value gjson.Result) bool {
+		if i := slices.Index(names, name.Str); i >= 0 && name.Str != "" {
+			given[i] = value.Raw
+		}
+		return true
+	})
 	var wrong []error
-	for i := range target.NumField() {
-		field := target.Type().Field(i)
-		if !field.IsExported() {
+	for i, raw := range given {
+		if raw == "" {
 			continue
 		}
-		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if name == "" {
-			name = field.Name
-		}
-		raw, given := members[name]
-		if !given || name == "-" {
-			continue
-		}
-		if err := json.Unmarshal(raw, target.Field(i).Addr().Interface()); err != nil {
-			wrong = append(wrong, fault.InvalidField(name, fieldMessage(err)))
+		if err := json.Unmarshal([]byte(raw), target.Field(i).Addr().Interface()); err != nil {
+			wrong = append(wrong, fault.InvalidField(names[i], fieldMessage(err)))
 		}
 	}
 	return fault.Join(wrong...)
+}
+
+// memberName is the JSON name of a field, empty where it has none.
+func memberName(field reflect.StructField) string {
+	name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
+	switch {
+	case !field.IsExported(), name == "-":
+		return ""
+	case name == "":
+		return field.Name
+	}
+	return name
 }
 
 // fieldMessage says what is wrong with a value. Errors of a type's own UnmarshalJSON are written for

@@ -44,6 +44,7 @@ func TestDecode(t *testing.T) {
 		{"unknown ones are ignored", `{"title":"Rock","colour":{"r":[1]},"-":"x","Secret":"x"}`, draft{Title: "Rock"}},
 		{"names match exactly", `{"Title":"Rock","OPEN":true}`, draft{}},
 		{"null is missing", `{"title":null,"seats":null}`, draft{}},
+		{"names may be escaped", `{"tit\u006ce":"Rock","\u0053ecret":"x","":"x"}`, draft{Title: "Rock"}},
 		{"the last of two counts", `{"title":"a","title":"b"}`, draft{Title: "b"}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
