@@ -15,14 +15,18 @@ const retryLook = 25 * time.Millisecond
 
 // publish sends the event that is next in one lane after the other and waits for no answer, until ctx ends. A
 // lane is not ready again before its event is answered, which keeps the order. One that failed pauses, longer
-// each time, and holds up no other.
+// each time, and holds up no other. Many at a time go together (pace.go).
 func (r *Relay) publish(ctx context.Context) {
 	var look <-chan time.Time // nil while no lane fails
+	var pace pace
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case entity := <-r.lanes.ready:
+			if !r.gather(ctx, &pace) {
+				return
+			}
 			r.send(ctx, entity)
 			continue
 		case <-r.lanes.stuck:
@@ -35,6 +39,21 @@ func (r *Relay) publish(ctx context.Context) {
 			}
 		}
 		look = time.After(min(retryLook, r.config.MaxBackoff))
+	}
+}
+
+// gather waits until the event in hand may go. It returns false where ctx ended first.
+func (r *Relay) gather(ctx context.Context, pace *pace) bool {
+	for {
+		wait := pace.wait(time.Now(), 1+len(r.lanes.ready))
+		if wait == 0 {
+			return true
+		}
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(wait):
+		}
 	}
 }
 
