@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"errors"
-	"flag"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -25,18 +24,6 @@ type sizes struct {
 	// only with -full
 	large, small int // cost, memory, start: tickets in the stores; small for cost alone
 	changes      int // cost: events of them in each run
-}
-
-// enlarge sets the sizes of -full that the command line did not set.
-func (s *sizes) enlarge(flags *flag.FlagSet) {
-	said := map[string]bool{}
-	flags.Visit(func(f *flag.Flag) { said[f.Name] = true })
-	if !said["events"] {
-		s.events = 500_000
-	}
-	if !said["tickets"] {
-		s.tickets = 50_000
-	}
 }
 
 func (s sizes) check() error {
