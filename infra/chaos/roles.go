@@ -129,29 +129,12 @@ func runOrders(ctx context.Context, log *slog.Logger) (err error) {
 	return serving.Wait()
 }
 
-// diaryConfig is that of a service's program.
-type diaryConfig struct {
-	app.ListenConfig
-	app.StoreConfig
-	app.BusConfig
-}
-
-func runDiary(ctx context.Context, log *slog.Logger) (err error) {
-	cfg, err := app.LoadConfig[diaryConfig]()
+func runDiary(ctx context.Context, log *slog.Logger) error {
+	cfg, err := app.LoadConfig[app.ServiceConfig]()
 	if err != nil {
 		return err
 	}
-	db, err := cfg.StoreConfig.Open("diary")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := cfg.BusConfig.Open(log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
-	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
-		return diary.New(ctx, diary.Deps{Store: db, Bus: conn, Log: log, Now: time.Now})
+	return cfg.Serve(ctx, "diary", log, func(ctx context.Context, ports app.Ports) (app.Service, error) {
+		return diary.New(ctx, diary.Deps{Store: ports.Store, Bus: ports.Bus, Log: log, Now: time.Now})
 	})
 }

@@ -3,7 +3,6 @@ package crashpoints
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -36,9 +35,7 @@ func TestMain(m *testing.M) {
 
 // childConfig is that of the services' own programs, and the trap.
 type childConfig struct {
-	app.ListenConfig
-	app.StoreConfig
-	app.BusConfig
+	app.ServiceConfig
 	app.SessionConfig
 	// Trap is set from the start, "<point> <pass>".
 	Trap string `envconfig:"CRASHPOINTS_TRAP"`
@@ -47,7 +44,7 @@ type childConfig struct {
 }
 
 // runChild is the main function of every service's program, with a trap between the service and its ports.
-func runChild(ctx context.Context, role string, log *slog.Logger) (err error) {
+func runChild(ctx context.Context, role string, log *slog.Logger) error {
 	cfg, err := app.LoadConfig[childConfig]()
 	if err != nil {
 		return err
@@ -62,19 +59,9 @@ func runChild(ctx context.Context, role string, log *slog.Logger) (err error) {
 			return err
 		}
 	}
-	db, err := cfg.StoreConfig.Open(role)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := cfg.BusConfig.Open(log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
-	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
-		service, err := newService(ctx, role, trappedDatabase{db, set}, trappedBus{conn, set, cfg.AcksEarly}, sessions, log)
-		return trappedService{service, role, db, set}, err
+	return cfg.Serve(ctx, role, log, func(ctx context.Context, ports app.Ports) (app.Service, error) {
+		service, err := newService(ctx, role, trappedDatabase{ports.Store, set}, trappedBus{ports.Bus, set, cfg.AcksEarly}, sessions, log)
+		return trappedService{service, role, ports.Store, set}, err
 	})
 }
 

@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"time"
@@ -14,9 +13,7 @@ import (
 )
 
 type config struct {
-	app.ListenConfig
-	app.StoreConfig
-	app.BusConfig
+	app.ServiceConfig
 	app.SessionConfig
 	oncall.Volume
 	// Window is how long an order may stay unpaid.
@@ -25,7 +22,7 @@ type config struct {
 
 func main() { app.Main("orders", run) }
 
-func run(ctx context.Context, log *slog.Logger) (err error) {
+func run(ctx context.Context, log *slog.Logger) error {
 	cfg, err := app.LoadConfig[config]()
 	if err != nil {
 		return err
@@ -37,19 +34,9 @@ func run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := cfg.StoreConfig.Open("orders")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := cfg.BusConfig.Open(log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
-	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
+	return cfg.Serve(ctx, "orders", log, func(ctx context.Context, ports app.Ports) (app.Service, error) {
 		return orders.New(ctx, orders.Deps{
-			Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now, Volume: cfg.Volume, Window: cfg.Window,
+			Store: ports.Store, Bus: ports.Bus, Sessions: sessions, Log: log, Now: time.Now, Volume: cfg.Volume, Window: cfg.Window,
 		})
 	})
 }

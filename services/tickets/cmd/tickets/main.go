@@ -3,7 +3,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"time"
 
@@ -13,16 +12,14 @@ import (
 )
 
 type config struct {
-	app.ListenConfig
-	app.StoreConfig
-	app.BusConfig
+	app.ServiceConfig
 	app.SessionConfig
 	oncall.Volume
 }
 
 func main() { app.Main("tickets", run) }
 
-func run(ctx context.Context, log *slog.Logger) (err error) {
+func run(ctx context.Context, log *slog.Logger) error {
 	cfg, err := app.LoadConfig[config]()
 	if err != nil {
 		return err
@@ -31,19 +28,9 @@ func run(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := cfg.StoreConfig.Open("tickets")
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := cfg.BusConfig.Open(log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
-	return app.Serve(ctx, cfg.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
+	return cfg.Serve(ctx, "tickets", log, func(ctx context.Context, ports app.Ports) (app.Service, error) {
 		return tickets.New(ctx, tickets.Deps{
-			Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now, Volume: cfg.Volume,
+			Store: ports.Store, Bus: ports.Bus, Sessions: sessions, Log: log, Now: time.Now, Volume: cfg.Volume,
 		})
 	})
 }
