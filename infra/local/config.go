@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/oncall"
 	"ticketing/services/auth"
 )
 
@@ -39,6 +40,9 @@ type Config struct {
 
 	// Limits bound how often people may sign up and in.
 	auth.Limits
+
+	// Volume is the one that DataDir is on, where somebody has said how large it is.
+	oncall.Volume
 
 	// passwordCost lets tests sign up without the price of a good hash; 0 stands for the default.
 	passwordCost int

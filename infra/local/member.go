@@ -47,7 +47,9 @@ func (s *System) newTickets(ctx context.Context) (*member, error) {
 	if err != nil {
 		return nil, err
 	}
-	service, err := tickets.New(ctx, tickets.Deps{Store: s.tickets, Bus: conn, Sessions: s.sessions, Log: log, Now: time.Now})
+	service, err := tickets.New(ctx, tickets.Deps{
+		Store: s.tickets, Bus: conn, Sessions: s.sessions, Log: log, Now: time.Now, Volume: s.cfg.Volume,
+	})
 	if err != nil {
 		return nil, errors.Join(err, app.CloseBus(conn))
 	}
@@ -63,7 +65,7 @@ func (s *System) newOrders(ctx context.Context, name, natsURL string) (*member, 
 		return nil, err
 	}
 	service, err := orders.New(ctx, orders.Deps{
-		Store: s.orders, Bus: conn, Sessions: s.sessions, Log: log, Now: time.Now, Window: s.cfg.OrderWindow,
+		Store: s.orders, Bus: conn, Sessions: s.sessions, Log: log, Now: time.Now, Window: s.cfg.OrderWindow, Volume: s.cfg.Volume,
 	})
 	if err != nil {
 		return nil, errors.Join(err, app.CloseBus(conn))

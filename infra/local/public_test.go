@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"ticketing/pkg/app"
 )
 
 // What is for those who run the system is not for the public, at the gateway or behind it.
@@ -30,6 +32,25 @@ func TestAdminRoutesAreNotPublic(t *testing.T) {
 					t.Errorf("%s %s = %d, want 404", method, path, w.Code)
 				}
 			}
+		}
+	}
+}
+
+// The broker's log is on the volume that was named, and the services tell how long it will do.
+func TestServicesKnowTheVolume(t *testing.T) {
+	t.Setenv("BROKER_VOLUME", "1Gi")
+	cfg, err := app.LoadConfig[Config]()
+	if err != nil {
+		t.Fatal(err)
+	}
+	given := testConfig(t)
+	given.Volume = cfg.Volume
+	s, _ := startSystem(t, given, discard())
+	for _, name := range []string{"tickets", "orders"} {
+		w := httptest.NewRecorder()
+		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+name+"/metrics", nil))
+		if want := "ticketing_broker_volume_bytes 1.073741824e+09\n"; !strings.Contains(w.Body.String(), want) {
+			t.Errorf("metrics of %s lack %q", name, want)
 		}
 	}
 }
