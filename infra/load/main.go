@@ -29,13 +29,9 @@ import (
 	"os"
 	"os/signal"
 	"syscall"
-
-	"ticketing/infra/local"
-	"ticketing/pkg/app"
 )
 
 func main() {
-	app.AllowForSyncs(local.SyncedFiles) // as `make run` does
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	err := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()

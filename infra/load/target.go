@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ticketing/infra/local"
+	"ticketing/pkg/app"
 )
 
 // target is the system under load.
@@ -30,6 +31,7 @@ func openTarget(ctx context.Context, o options, progress io.Writer) (_ *target, 
 	if err != nil {
 		return nil, fmt.Errorf("make a folder: %w", err)
 	}
+	app.AllowForSyncs(local.SyncedFiles) // as `make run` does
 	const free = "127.0.0.1:0"
 	log := slog.New(slog.NewTextHandler(progress, &slog.HandlerOptions{Level: slog.LevelWarn}))
 	system, err := local.Start(ctx, local.Config{

@@ -19,7 +19,8 @@ type lanes struct {
 	limit    int // of both together
 	failing  []*lane
 
-	ready  chan *lane     // lanes with an event to publish that is not on its way
+	ready  chan *lane     // lanes with an event to publish, none of them on its way
+	behind chan *lane     // such lanes, of which more has come while an event was on its way
 	stored chan published // what the broker has stored and the store is to forget
 	stuck  chan struct{}  // signals, at least once after the last one, that a lane has failed
 	freed  chan struct{}  // signals, at least once after the last change, that an event was published or forgotten
@@ -29,7 +30,7 @@ type lane struct {
 	id      string
 	waiting []waitingEvent // ascending by version
 	sent    []int64        // published and not yet forgotten: not to be offered again
-	taken   bool           // in ready, on its way, or failing
+	taken   bool           // in ready or behind, on its way, or failing
 
 	failures int       // attempts at the next event that failed
 	retry    time.Time // not before then
@@ -44,7 +45,8 @@ func newLanes(limit int) *lanes {
 	return &lanes{
 		byEntity: map[string]*lane{},
 		limit:    limit,
-		ready:    make(chan *lane, limit),     // a lane in it has an event waiting, so it never overflows
+		ready:    make(chan *lane, limit),     // a lane in it has an event waiting, so it never overflows,
+		behind:   make(chan *lane, limit),     // and neither does this
 		stored:   make(chan published, limit), // each counts as sent until it is forgotten, so it never overflows
 		stuck:    make(chan struct{}, 1),
 		freed:    make(chan struct{}, 1),
@@ -98,7 +100,7 @@ func (l *lanes) published(entity *lane, version int64) {
 	entity.failures = 0
 	entity.taken = len(entity.waiting) > 0
 	if entity.taken {
-		l.ready <- entity
+		l.behind <- entity
 	}
 	l.stored <- published{entity.id, version, entity.taken}
 	signal(l.freed)

@@ -5,7 +5,7 @@
 //
 //	Change ──> rule ──> Put{state v, version v, event v} ──> offer ──> lane of the entity
 //	                         │                                          │ in version order, one on its way
-//	                         └── outbox in the record                   ├─> Send ──> answered
+//	                         └── outbox in the record                   ├─> Send (pace: many together) ──> answered
 //	                              ^        │                            └─> Forget (batched)
 //	                     sweep ───┘        └── what a crash left: swept, offered again
 //

@@ -15,8 +15,11 @@ const (
 
 // pace lets events that come in numbers go together. Broker and connection do for all of them what they do for one: a
 // system call, a sync of a file, an answer. In each stretch of time goes what is ready at its beginning, and at least a
-// few; others wait for the next, or until they are many. So one event by itself never waits, nothing waits for longer
-// than a stretch, and a backlog is not held up.
+// few; others wait for the next, or until they are many. So one event by itself never waits, and none for longer than
+// a stretch.
+//
+// It is asked about the first event of an entity only. Those that have come while one was on its way follow when that is
+// answered, so an entity that changes fast, or has a backlog, is not held up with each version.
 //
 // Where 64 clients create tickets it is worth a tenth of their requests (infra/bench, write path).
 type pace struct {
@@ -24,16 +27,18 @@ type pace struct {
 	left  int       // how many may still go in it
 }
 
-// wait tells how long to wait before it is asked again whether the next event, of ready that could go, goes. Where
-// that is 0, it goes now.
+// wait tells how long to wait before it is asked again whether the next one of ready events goes. Where that is 0, it
+// goes now.
 func (p *pace) wait(now time.Time, ready int) time.Duration {
 	if !now.Before(p.until) || ready >= many {
 		p.until = now.Add(stretch)
 		p.left = max(ready, few)
 	}
-	if p.left == 0 {
-		return min(p.until.Sub(now), look)
+	if p.left > 0 {
+		return 0
 	}
-	p.left--
-	return 0
+	return min(p.until.Sub(now), look)
 }
+
+// sent notes that one of them went.
+func (p *pace) sent() { p.left-- }

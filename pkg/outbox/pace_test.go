@@ -1,10 +1,15 @@
 package outbox
 
 import (
+	"context"
+	"log/slog"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"pgregory.net/rapid"
+
+	"ticketing/pkg/store"
 )
 
 func noon() time.Time { return time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC) }
@@ -14,6 +19,7 @@ func goes(p *pace, now time.Time, ready func(time.Time) int) time.Time {
 	for {
 		wait := p.wait(now, ready(now))
 		if wait == 0 {
+			p.sent()
 			return now
 		}
 		now = now.Add(wait)
@@ -100,6 +106,44 @@ func TestNothingWaitsForLongerThanAStretch(t *testing.T) {
 			if alone := i < few || at.Sub(came[i-few]) > 2*stretch; alone && clock != asked {
 				t.Fatalf("event %d waits for %v, of %d or fewer in two stretches", i, clock.Sub(asked), few)
 			}
+		}
+	})
+}
+
+// instantBus answers each event when it is sent.
+type instantBus struct{ sent func() }
+
+func (b instantBus) Send(_ context.Context, _ string, _ []byte, answered func(error)) {
+	b.sent()
+	answered(nil)
+}
+
+func TestAnEntityWithMoreIsNotHeldUpWithEachVersion(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		var at []time.Duration
+		began := time.Now()
+		relay := NewRelay(nil, instantBus{func() { at = append(at, time.Since(began)) }}, Config{}, slog.New(slog.DiscardHandler))
+		// given others that have used up what goes in a stretch at once
+		go relay.publish(t.Context())
+		synctest.Wait()
+		for i := range few {
+			relay.offer(string(rune('a'+i)), 0, store.Event{})
+			synctest.Wait()
+		}
+		// when a hundred events of one entity come
+		const versions = 100
+		for version := range versions {
+			relay.offer("hot", int64(version), store.Event{})
+		}
+		// then they all go when its first one does, in the next stretch.
+		time.Sleep(stretch)
+		synctest.Wait()
+		if len(at) != few+versions {
+			t.Fatalf("%d events were sent, want %d", len(at), few+versions)
+		}
+		if at[few-1] != 0 || at[few] != stretch || at[few+versions-1] != stretch {
+			t.Errorf("the others went until %v, the entity's from %v to %v; want at 0, and all at %v",
+				at[few-1], at[few], at[few+versions-1], stretch)
 		}
 	})
 }

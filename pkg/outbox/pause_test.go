@@ -62,7 +62,7 @@ func TestALaneThatFailedWaitsForItsPause(t *testing.T) {
 	}
 	// and once it is published, the next failure is the first again.
 	l.published(a, 0)
-	l.failed(<-l.ready, now, pause)
+	l.failed(<-l.behind, now, pause)
 	l.retry(now.Add(time.Second))
 	if next := l.next(<-l.ready); next.version != 1 {
 		t.Errorf("version %d is next, want 1", next.version)

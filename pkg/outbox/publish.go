@@ -15,19 +15,26 @@ const retryLook = 25 * time.Millisecond
 
 // publish sends the event that is next in one lane after the other and waits for no answer, until ctx ends. A
 // lane is not ready again before its event is answered, which keeps the order. One that failed pauses, longer
-// each time, and holds up no other. Many at a time go together (pace.go).
+// each time, and holds up no other. Of many lanes the first events go together (pace).
 func (r *Relay) publish(ctx context.Context) {
 	var look <-chan time.Time // nil while no lane fails
 	var pace pace
 	for {
+		ready, turn := r.lanes.ready, (<-chan time.Time)(nil)
+		if wait := pace.wait(time.Now(), len(ready)); wait > 0 {
+			ready, turn = nil, time.After(wait)
+		}
 		select {
 		case <-ctx.Done():
 			return
-		case entity := <-r.lanes.ready:
-			if !r.gather(ctx, &pace) {
-				return
-			}
+		case entity := <-ready:
+			pace.sent()
 			r.send(ctx, entity)
+			continue
+		case entity := <-r.lanes.behind:
+			r.send(ctx, entity)
+			continue
+		case <-turn:
 			continue
 		case <-r.lanes.stuck:
 			if look != nil {
@@ -39,21 +46,6 @@ func (r *Relay) publish(ctx context.Context) {
 			}
 		}
 		look = time.After(min(retryLook, r.config.MaxBackoff))
-	}
-}
-
-// gather waits until the event in hand may go. It returns false where ctx ended first.
-func (r *Relay) gather(ctx context.Context, pace *pace) bool {
-	for {
-		wait := pace.wait(time.Now(), 1+len(r.lanes.ready))
-		if wait == 0 {
-			return true
-		}
-		select {
-		case <-ctx.Done():
-			return false
-		case <-time.After(wait):
-		}
 	}
 }
 

@@ -43,7 +43,7 @@ func newPasswords(cost int) (*passwords, error) {
 }
 
 // turnsOn is how many may hash at a time. The runtime may have fewer processors than the machine has, where a
-// container's CPU is limited, and more, where files are synced.
+// container's CPU is limited, and more, where files are synced (app.AllowForSyncs); where both is so, a few more hash.
 func turnsOn(processors, cores int) int { return max(1, min(processors, cores)/2) }
 
 // isWhole tells whether bcrypt reads all of a password, and no other password as the same one. It reads 72 bytes,
