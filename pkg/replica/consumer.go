@@ -151,6 +151,9 @@ func (c *Consumer[T]) turn(parent context.Context) error {
 	c.paused, c.endTurn = nil, cancel
 	c.mu.Unlock()
 
+	if _, err := c.replica.follow(ctx); err != nil { // the store may have been away for long
+		return err
+	}
 	replay, err := c.needsReplay(ctx)
 	if err != nil {
 		return err

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"ticketing/pkg/store"
 )
@@ -16,13 +17,14 @@ type generation struct {
 	records store.Collection
 }
 
-// mark is what a service remembers of a kind: which generation is the present one, whether it has the
-// whole history, or is being sent it by the group, and what of it is lost.
+// mark is what a service remembers of a kind: which generation is the present one, and since when, whether it has
+// the whole history, or is being sent it by the group, and what of it is lost.
 type mark struct {
-	Generation int  `json:"generation"` // from 1
-	Reserved   int  `json:"reserved"`   // the highest one that a rebuild has begun to fill
-	Replayed   bool `json:"replayed"`
-	Loss       Loss `json:"loss"`
+	Generation int       `json:"generation"` // from 1
+	Since      time.Time `json:"since,omitzero"`
+	Reserved   int       `json:"reserved"` // the highest one that a rebuild has begun to fill
+	Replayed   bool      `json:"replayed"`
+	Loss       Loss      `json:"loss"`
 }
 
 func (r *Replica[T]) markID() string { return "replayed-" + r.kind.Name }
@@ -64,9 +66,13 @@ func (r *Replica[T]) setReplayed(ctx context.Context) error {
 	})
 }
 
+func (r *Replica[T]) generationName(number int) string {
+	return fmt.Sprintf("%s-replica-%d", r.kind.Name, number)
+}
+
 // open opens a generation's collection.
 func (r *Replica[T]) open(ctx context.Context, number int) (*generation, error) {
-	spec := store.Spec{Name: fmt.Sprintf("%s-replica-%d", r.kind.Name, number), Indexes: []string{gapIndex}}
+	spec := store.Spec{Name: r.generationName(number), Indexes: []string{gapIndex}}
 	records, err := r.db.Collection(ctx, spec)
 	if err != nil {
 		return nil, fmt.Errorf("open %s replicas, generation %d: %w", r.kind.Name, number, err)
@@ -101,6 +107,25 @@ func (r *Replica[T]) follow(ctx context.Context) (*generation, error) {
 	}
 	r.log.Info("replicas of another generation", "kind", r.kind.Name, "generation", m.Generation)
 	return next, nil
+}
+
+// leaveTime is how long a generation has been the present one until those before it are surely read by nobody: a
+// member looks each second (attend).
+const leaveTime = 10 * time.Second
+
+// dropLeft removes the generations that every member has left, so that a rebuild needs the space of one, however
+// many there were before it. A member that has hung for so long that it still has one of them does not find what
+// it looks for until it goes over, and what it writes there it writes to the present one too before it acknowledges (follow).
+func (r *Replica[T]) dropLeft(ctx context.Context, m mark) error {
+	if r.config.Now().Sub(m.Since) < leaveTime {
+		return nil
+	}
+	for number := 1; number < m.Generation; number++ {
+		if err := r.db.Drop(ctx, r.generationName(number)); err != nil {
+			return fmt.Errorf("remove %s replicas, generation %d: %w", r.kind.Name, number, err)
+		}
+	}
+	return nil
 }
 
 // records is the present generation's.

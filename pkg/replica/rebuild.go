@@ -71,12 +71,16 @@ func (c *Consumer[T]) doRebuild(ctx context.Context, anyway bool) {
 // that still wrote to the old one (see follow). changed says that it is the present one.
 func (c *Consumer[T]) rebuildNext(ctx context.Context, anyway bool) (number int, changed bool, err error) {
 	r := c.replica
+	var before mark
 	err = r.changeMark(ctx, func(m *mark) bool {
-		number = max(m.Generation, m.Reserved) + 1
+		before, number = *m, max(m.Generation, m.Reserved)+1
 		m.Reserved = number
 		return true
 	})
 	if err != nil {
+		return number, false, err
+	}
+	if err := r.dropLeft(ctx, before); err != nil {
 		return number, false, err
 	}
 	next, err := r.next(ctx, number)
@@ -93,7 +97,7 @@ func (c *Consumer[T]) rebuildNext(ctx context.Context, anyway bool) (number int,
 	err = r.changeMark(ctx, func(m *mark) bool {
 		changed = m.Reserved == number
 		if changed {
-			m.Generation, m.Replayed = number, false
+			m.Generation, m.Since, m.Replayed = number, r.config.Now().UTC(), false
 		}
 		return changed
 	})

@@ -24,11 +24,33 @@ func newCollection(db *DB, spec store.Spec) *collection {
 	return &collection{db: db, spec: spec, name: spec.Name, bucket: []byte(spec.Name)}
 }
 
+// read runs fn on a snapshot of the collection.
+func (c *collection) read(ctx context.Context, fn func(in buckets) error) error {
+	return c.db.read(ctx, func(tx *bbolt.Tx) error {
+		in, err := openBuckets(tx, c.bucket)
+		if err != nil {
+			return err
+		}
+		return fn(in)
+	})
+}
+
+// write hands an operation on the collection to the writer; size is the number of records it may write.
+func (c *collection) write(ctx context.Context, size int, run func(in buckets) (outcome, error)) error {
+	return c.db.write(ctx, size, func(tx *bbolt.Tx) (outcome, error) {
+		in, err := openBuckets(tx, c.bucket)
+		if err != nil {
+			return outcome{err: err}, nil
+		}
+		return run(in)
+	})
+}
+
 // Get implements store.Collection.
 func (c *collection) Get(ctx context.Context, id string) (store.Record, error) {
 	var record store.Record
-	err := c.db.read(ctx, func(tx *bbolt.Tx) error {
-		stored := openBuckets(tx, c.bucket).records.Get([]byte(id))
+	err := c.read(ctx, func(in buckets) error {
+		stored := in.records.Get([]byte(id))
 		if stored == nil {
 			return store.ErrNotFound
 		}
@@ -47,10 +69,9 @@ func (c *collection) GetMany(ctx context.Context, ids []string) (map[string]stor
 	sorted := slices.Clone(ids) // in the order of the pages
 	slices.Sort(sorted)
 	found := make(map[string]store.Record, len(ids))
-	err := c.db.read(ctx, func(tx *bbolt.Tx) error {
-		records := openBuckets(tx, c.bucket).records
+	err := c.read(ctx, func(in buckets) error {
 		for _, id := range slices.Compact(sorted) {
-			stored := records.Get([]byte(id))
+			stored := in.records.Get([]byte(id))
 			if stored == nil {
 				continue
 			}
@@ -74,8 +95,7 @@ func (c *collection) List(ctx context.Context, q store.Query) ([]store.Record, e
 		return nil, fmt.Errorf("list: %w", err)
 	}
 	var page []store.Record
-	err := c.db.read(ctx, func(tx *bbolt.Tx) error {
-		in := openBuckets(tx, c.bucket)
+	err := c.read(ctx, func(in buckets) error {
 		ids, prefix := in.records, []byte(nil)
 		if q.Index != "" {
 			ids, prefix = in.index.Bucket([]byte(q.Index)), indexPrefix(q.Value)
@@ -96,8 +116,7 @@ func (c *collection) Pending(ctx context.Context, after string, limit int) ([]st
 		return nil, fmt.Errorf("list pending of %s: %w", c.name, err)
 	}
 	var page []store.Record
-	err := c.db.read(ctx, func(tx *bbolt.Tx) error {
-		in := openBuckets(tx, c.bucket)
+	err := c.read(ctx, func(in buckets) error {
 		var err error
 		page, err = c.page(ctx, in.records, in.pending, nil, after, limit)
 		return err

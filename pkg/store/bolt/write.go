@@ -69,8 +69,8 @@ func (c *collection) check(w store.Write) error {
 func (c *collection) Put(ctx context.Context, w store.Write) error {
 	p, err := c.prepare(w)
 	if err == nil {
-		err = c.db.write(ctx, 1, func(tx *bbolt.Tx) (outcome, error) {
-			return c.db.codec.put(openBuckets(tx, c.bucket), p)
+		err = c.write(ctx, 1, func(in buckets) (outcome, error) {
+			return c.db.codec.put(in, p)
 		})
 	}
 	if err != nil {
@@ -92,8 +92,8 @@ func (c *collection) PutMany(ctx context.Context, ws []store.Write) error {
 		}
 	}
 	slices.SortFunc(batch, func(a, b prepared) int { return bytes.Compare(a.id, b.id) }) // in the order of the pages
-	err := c.db.write(ctx, len(batch), func(tx *bbolt.Tx) (outcome, error) {
-		return c.db.codec.putAll(openBuckets(tx, c.bucket), batch)
+	err := c.write(ctx, len(batch), func(in buckets) (outcome, error) {
+		return c.db.codec.putAll(in, batch)
 	})
 	if err != nil {
 		return fmt.Errorf("put %d records of %s: %w", len(ws), c.name, err)
@@ -182,8 +182,7 @@ func (c codec) keyFree(in buckets, p prepared, was head[cbor.RawMessage], exists
 
 // Delete implements store.Collection.
 func (c *collection) Delete(ctx context.Context, id string, revision int64) error {
-	err := c.db.write(ctx, 1, func(tx *bbolt.Tx) (outcome, error) {
-		in := openBuckets(tx, c.bucket)
+	err := c.write(ctx, 1, func(in buckets) (outcome, error) {
 		stored := in.records.Get([]byte(id))
 		if stored == nil {
 			return outcome{err: store.ErrConflict}, nil
@@ -213,8 +212,8 @@ func (c *collection) Forget(ctx context.Context, sent []store.Sent) error {
 		sorted[i] = store.Sent{ID: s.ID, Versions: slices.Clone(s.Versions)}
 	}
 	slices.SortStableFunc(sorted, func(a, b store.Sent) int { return strings.Compare(a.ID, b.ID) })
-	err := c.db.write(ctx, len(sorted), func(tx *bbolt.Tx) (outcome, error) {
-		return c.db.codec.forgetAll(openBuckets(tx, c.bucket), sorted)
+	err := c.write(ctx, len(sorted), func(in buckets) (outcome, error) {
+		return c.db.codec.forgetAll(in, sorted)
 	})
 	if err != nil {
 		return fmt.Errorf("forget events of %d records of %s: %w", len(sent), c.name, err)

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.etcd.io/bbolt"
 
 	"ticketing/pkg/store"
 )
@@ -60,8 +59,8 @@ func TestAPreparedWriteIsIndependentOfItsCaller(t *testing.T) {
 	clear(w.Early)
 	clear(w.Emit.Data)
 	w.Emit.Channel = "other"
-	err = db.write(t.Context(), 1, func(tx *bbolt.Tx) (outcome, error) {
-		return db.codec.put(openBuckets(tx, c.bucket), p)
+	err = c.write(t.Context(), 1, func(in buckets) (outcome, error) {
+		return db.codec.put(in, p)
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -110,6 +110,19 @@ func (d *DB) Collection(ctx context.Context, spec store.Spec) (store.Collection,
 	return newCollection(d, records, spec), nil
 }
 
+// Drop implements store.Database.
+func (d *DB) Drop(ctx context.Context, name string) error {
+	end, err := d.begin()
+	if err != nil {
+		return err
+	}
+	defer end()
+	if err := (store.Spec{Name: name}).Check(); err != nil {
+		return fmt.Errorf("drop collection: %w", err)
+	}
+	return portError(ctx, "drop collection "+name, d.database.Collection(name).Drop(ctx))
+}
+
 // Ping implements store.Database: nil when a primary answers, that is a server which takes writes.
 // Where it has lost its majority it steps down within its election timeout, and Ping says so then.
 // The user's rights are not checked by it, but by Collection.

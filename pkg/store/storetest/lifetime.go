@@ -71,6 +71,7 @@ func calls(db store.Database, c store.Collection, spec store.Spec) []call {
 		{"Put", func(ctx context.Context) error { return c.Put(ctx, store.Write{ID: "new"}) }},
 		{"PutMany", func(ctx context.Context) error { return c.PutMany(ctx, []store.Write{{ID: "new-1"}, {ID: "new-2"}}) }},
 		{"Collection", func(ctx context.Context) error { _, err := db.Collection(ctx, spec); return err }},
+		{"Drop", func(ctx context.Context) error { return db.Drop(ctx, spec.Name+"-none") }},
 		{"Ping", db.Ping},
 		{"Delete", func(ctx context.Context) error { return c.Delete(ctx, "a", 1) }},
 	}

@@ -63,6 +63,7 @@ func RunSize(t *testing.T, size Size, open func(t *testing.T) store.Database) {
 	t.Run("Pending", s.testPending)
 	t.Run("Forget", s.testForget)
 	t.Run("Collection", s.testCollection)
+	t.Run("Drop", s.testDrop)
 	t.Run("Context", s.testContext)
 	t.Run("Close", s.testClose)
 	t.Run("Race", s.testRace)
