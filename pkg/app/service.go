@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -52,9 +51,9 @@ type ListenConfig struct {
 }
 
 // Serve takes both addresses, opens the service and serves it until ctx ends. While open returns
-// store.ErrUnavailable it is tried again with backoff; meanwhile /healthz is well and /readyz tells what
-// is waited for. The order at the end: not ready; drain HTTP; finish the background work; the admin
-// listener last. Serve returns when all of it has ended.
+// store.ErrUnavailable it is tried again with backoff; meanwhile /healthz is well, /readyz tells what
+// is waited for, and the public are answered 503. The order at the end: not ready; drain HTTP; finish the
+// background work; the admin listener last. Serve returns when all of it has ended.
 func Serve(ctx context.Context, cfg ListenConfig, log *slog.Logger, open func(context.Context) (Service, error)) error {
 	public, err := listen(ctx, "HTTP_ADDR", cfg.HTTPAddr)
 	if err != nil {
@@ -66,18 +65,13 @@ func Serve(ctx context.Context, cfg ListenConfig, log *slog.Logger, open func(co
 	}
 	log.Info("listening", "http", public.Addr().String(), "admin", admin.Addr().String())
 
-	state := newReadiness()
+	now := newStage(log)
 	adminCtx, stopAdmin := context.WithCancel(context.WithoutCancel(ctx))
 	var serving errgroup.Group
-	serving.Go(func() error { return httpapi.Serve(adminCtx, admin, state.handler(), log) })
+	serving.Go(func() error { return httpapi.Serve(adminCtx, admin, now.admin(), log) })
 	serving.Go(func() error {
 		defer stopAdmin()
-		service, err := awaitOpen(ctx, log, state, open)
-		if err != nil {
-			return errors.Join(err, public.Close())
-		}
-		state.opened(service)
-		return run(ctx, service, public, state, log)
+		return run(ctx, open, public, now, log)
 	})
 	return serving.Wait()
 }
@@ -91,8 +85,32 @@ func listen(ctx context.Context, variable, addr string) (net.Listener, error) {
 	return ln, nil
 }
 
+// run serves until ctx ends or the background work does. Requests are drained before that work is told
+// to finish, so that it still publishes what they have written.
+func run(ctx context.Context, open func(context.Context) (Service, error), public net.Listener, now *stage, log *slog.Logger) error {
+	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
+	serve, stopServing := context.WithCancel(ctx)
+	var running errgroup.Group
+	running.Go(func() error {
+		defer stopServing()
+		service, err := awaitOpen(serve, log, now, open)
+		if err != nil {
+			return err
+		}
+		now.opened(service)
+		defer context.AfterFunc(ctx, func() { now.unready(errors.New("shutting down")) })()
+		return service.Run(background)
+	})
+	running.Go(func() error {
+		defer stopBackground()
+		defer stopServing()
+		return httpapi.Serve(serve, public, now.public(), log)
+	})
+	return running.Wait()
+}
+
 // awaitOpen opens the service as soon as its store can be reached.
-func awaitOpen(ctx context.Context, log *slog.Logger, state *readiness, open func(context.Context) (Service, error)) (Service, error) {
+func awaitOpen(ctx context.Context, log *slog.Logger, now *stage, open func(context.Context) (Service, error)) (Service, error) {
 	said := ""
 	return backoff.Retry(ctx, func() (Service, error) {
 		service, err := open(ctx)
@@ -100,7 +118,7 @@ func awaitOpen(ctx context.Context, log *slog.Logger, state *readiness, open fun
 			return nil, backoff.Permanent(err)
 		}
 		if err != nil {
-			state.waitsFor(err)
+			now.unready(err)
 			if reason := err.Error(); reason != said {
 				said = reason
 				log.Warn("waiting for the store", "error", err)
@@ -110,47 +128,4 @@ func awaitOpen(ctx context.Context, log *slog.Logger, state *readiness, open fun
 	}, backoff.WithBackOff(&backoff.ExponentialBackOff{
 		InitialInterval: 100 * time.Millisecond, RandomizationFactor: 0.3, Multiplier: 2, MaxInterval: 5 * time.Second,
 	}), backoff.WithMaxElapsedTime(0))
-}
-
-// run serves until ctx ends or the background work does. Requests are drained before that work is told
-// to finish, so that it still publishes what they have written.
-func run(ctx context.Context, service Service, public net.Listener, state *readiness, log *slog.Logger) error {
-	background, stopBackground := context.WithCancel(context.WithoutCancel(ctx))
-	serve, stopServing := context.WithCancel(ctx)
-	defer context.AfterFunc(ctx, func() { state.waitsFor(errors.New("shutting down")) })()
-	var running errgroup.Group
-	running.Go(func() error {
-		defer stopServing()
-		return service.Run(background)
-	})
-	running.Go(func() error {
-		defer stopBackground()
-		return httpapi.Serve(serve, public, service.Handler(), log)
-	})
-	return running.Wait()
-}
-
-// readiness is the admin handler of a process whose service may not be there yet.
-type readiness struct {
-	current atomic.Pointer[http.Handler]
-}
-
-func newReadiness() *readiness {
-	r := &readiness{}
-	r.waitsFor(errors.New("starting"))
-	return r
-}
-
-// waitsFor makes the process unready for a reason of its own.
-func (r *readiness) waitsFor(reason error) {
-	r.set(httpapi.Admin(httpapi.Check{Name: "process", Check: func(context.Context) error { return reason }}))
-}
-
-// opened makes the service's own checks decide.
-func (r *readiness) opened(service Service) { r.set(AdminHandler(service)) }
-
-func (r *readiness) set(h http.Handler) { r.current.Store(&h) }
-
-func (r *readiness) handler() http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, req *http.Request) { (*r.current.Load()).ServeHTTP(w, req) })
 }

@@ -32,6 +32,8 @@ func TestServeWaitsForTheStoreAndSaysSo(t *testing.T) {
 	await(t, p.admin, "/healthz", 200, "alive")
 	setReason("not the primary")
 	await(t, p.admin, "/readyz", 503, "not the primary")
+	await(t, p.http, "/", 503, "temporarily unavailable")
+	await(t, p.http, "/no/such/path", 503, "temporarily unavailable")
 
 	// When it is there, then the service's own checks and routes take over
 	setReason("")

@@ -10,6 +10,7 @@ import (
 	"github.com/go-chi/chi/v5/middleware"
 
 	"ticketing/pkg/fault"
+	"ticketing/pkg/store"
 )
 
 // NewRouter returns the router of a public listener, ready for routes. Every request, also one that no
@@ -35,6 +36,16 @@ func NewRouter(log *slog.Logger) chi.Router {
 	)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
+	return r
+}
+
+// NotYet answers every request as a service whose store is away does, with 503: for a process that waits for its
+// store before it can begin.
+func NotYet(log *slog.Logger) http.Handler {
+	r := NewRouter(log)
+	away := func(w http.ResponseWriter, _ *http.Request) { WriteProblem(w, store.ErrUnavailable) }
+	r.NotFound(away)
+	r.MethodNotAllowed(away)
 	return r
 }
 
