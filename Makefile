@@ -58,9 +58,9 @@ fuzz: ## every decoder and every HTTP body fuzzed for FUZZTIME (30s) each; finds
 	@.ci/fuzz.sh $(FUZZTIME)
 
 .PHONY: bench
-bench: ## the measurements of the README, as a table and in build/bench.json; FULL=1 takes all, QUICK=1 drains a fifth
+bench: ## the measurements of the README, as a table and in build/bench.json; FULL=1 takes all, QUICK=1 less of it
 	@mkdir -p build
-	go run ./infra/bench $(if $(FULL),-full) $(if $(QUICK),-events 100000 -tickets 10000)
+	go run ./infra/bench $(if $(FULL),-full) $(if $(QUICK),-events 100000 -tickets 10000 -posts 20000)
 
 .PHONY: load
 load: ## requests at rising rates until the system saturates, and what does so first; LOAD has flags (infra/load)

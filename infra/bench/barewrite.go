@@ -16,7 +16,7 @@ func bareWrite(s sizes) measurement {
 		name: "bare write path",
 		rows: []row{{name: "write path, beside bare net/http with the same two writes", unit: "requests/s"}},
 		prepare: func(_ context.Context, env *environment) (value, reference probe, err error) {
-			w := &writers{env: env, clients: s.clients, writes: s.writes}
+			w := &writers{env: env, clients: s.clients, writes: s.posts}
 			return firstOf(w.overHTTP), firstOf(w.overBareHTTP), nil
 		},
 	}

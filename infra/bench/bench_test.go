@@ -16,8 +16,8 @@ import (
 // tiny sizes: what is measured is not looked at.
 func tiny(out string, more ...string) []string {
 	return slices.Concat([]string{
-		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-writes", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-slow", "30",
-		"-full", "-large", "400", "-small", "40", "-changes", "200", "-out", out,
+		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-posts", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-slow", "30",
+		"-full", "-large", "400", "-small", "40", "-changes", "200", "-writes", "100", "-out", out,
 	}, more)
 }
 

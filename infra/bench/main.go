@@ -72,7 +72,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.IntVar(&o.sizes.tickets, "tickets", 50_000, "catch-up: tickets they belong to")
 	flags.IntVar(&o.sizes.outbox, "outbox", 100_000, "publish: events that wait in the outboxes")
 	flags.IntVar(&o.sizes.outboxTickets, "outbox-tickets", 10_000, "publish: tickets they belong to")
-	flags.IntVar(&o.sizes.writes, "writes", 20_000, "write path: requests")
+	flags.IntVar(&o.sizes.posts, "posts", 60_000, "write path: requests")
 	flags.IntVar(&o.sizes.clients, "clients", 64, "write path, read path: clients")
 	flags.IntVar(&o.sizes.reads, "reads", 20_000, "read path: requests")
 	flags.IntVar(&o.sizes.samples, "samples", 500, "201 to visible: samples")
@@ -80,6 +80,7 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.IntVar(&o.sizes.large, "large", 1_000_000, "cost, memory, start: tickets in the large store")
 	flags.IntVar(&o.sizes.small, "small", 10_000, "cost: tickets in the small store it is compared with")
 	flags.IntVar(&o.sizes.changes, "changes", 100_000, "cost: events to catch up")
+	flags.IntVar(&o.sizes.writes, "writes", 20_000, "cost, memory: requests")
 	flags.IntVar(&o.sizes.swaps, "swaps", 300, "healing: swaps")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -16,7 +16,7 @@ const patience = 5 * time.Minute
 type sizes struct {
 	events, tickets       int // catch-up; as many events for the memory of orders
 	outbox, outboxTickets int // publish
-	writes, clients       int // write path; as many clients on the read path
+	posts, clients        int // write path; as many clients on the read path
 	reads                 int // read path
 	samples               int // 201 to visible
 	swaps                 int // healing
@@ -24,13 +24,14 @@ type sizes struct {
 	// only with -full
 	large, small int // cost, memory, start: tickets in the stores; small for cost alone
 	changes      int // cost: events of them in each run
+	writes       int // cost, memory: requests in each run
 }
 
 func (s sizes) check() error {
 	for name, n := range map[string]int{
 		"events": s.events, "tickets": s.tickets, "outbox": s.outbox, "outbox-tickets": s.outboxTickets,
-		"writes": s.writes, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps, "slow": s.slow,
-		"large": s.large, "small": s.small, "changes": s.changes,
+		"posts": s.posts, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps, "slow": s.slow,
+		"large": s.large, "small": s.small, "changes": s.changes, "writes": s.writes,
 	} {
 		if n < 1 {
 			return fmt.Errorf("-%s %d: must be at least 1", name, n)

@@ -28,7 +28,7 @@ func writePath(s sizes) measurement {
 		name: "write path",
 		rows: metered("write path", "request", ratioAtLeast(0.6)),
 		prepare: func(_ context.Context, env *environment) (value, reference probe, err error) {
-			w := &writers{env: env, clients: s.clients, writes: s.writes}
+			w := &writers{env: env, clients: s.clients, writes: s.posts}
 			return w.overHTTP, w.intoStore, nil
 		},
 	}

@@ -21,7 +21,7 @@ const (
 // It is asked about the first event of an entity only. Those that have come while one was on its way follow when that is
 // answered, so an entity that changes fast, or has a backlog, is not held up with each version.
 //
-// Where 64 clients create tickets it is worth a tenth of their requests (infra/bench, write path).
+// Where 64 clients create tickets it is worth a fifteenth of their requests (infra/bench, write path).
 type pace struct {
 	until time.Time // the end of the present stretch
 	left  int       // how many may still go in it
