@@ -39,6 +39,14 @@ func (s *Store) Collection(ctx context.Context, spec store.Spec) (store.Collecti
 	return &collection{c, s}, err
 }
 
+// Drop removes a collection, unless the store is away.
+func (s *Store) Drop(ctx context.Context, name string) error {
+	if err := s.check(); err != nil {
+		return err
+	}
+	return s.Database.Drop(ctx, name)
+}
+
 // Records returns every record of a collection, without the outboxes, which the relay empties meanwhile. A
 // record that was written in between has another revision.
 func Records(t testing.TB, db store.Database, spec store.Spec) []store.Record {
