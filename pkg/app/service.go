@@ -94,11 +94,16 @@ func run(ctx context.Context, open func(context.Context) (Service, error), publi
 	running.Go(func() error {
 		defer stopServing()
 		service, err := awaitOpen(serve, log, now, open)
+		if err != nil && serve.Err() != nil && ctx.Err() == nil {
+			return nil // the listener has failed meanwhile, which is said below
+		}
 		if err != nil {
 			return err
 		}
 		now.opened(service)
-		defer context.AfterFunc(ctx, func() { now.unready(errors.New("shutting down")) })()
+		ending := func() { now.unready(errors.New("shutting down")) }
+		defer context.AfterFunc(ctx, ending)()
+		defer ending() // also where the work ends by itself
 		return service.Run(background)
 	})
 	running.Go(func() error {

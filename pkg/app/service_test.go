@@ -123,6 +123,30 @@ func TestServeEndsWithTheBackgroundWork(t *testing.T) {
 	p.checkClosed(t)
 }
 
+func TestServeIsNotReadyWhileItEndsByItself(t *testing.T) {
+	// given a request that is being answered
+	s := newService()
+	p := serve(t, func(context.Context) (app.Service, error) { return s, nil })
+	await(t, p.admin, "/readyz", 200, "")
+	answered := make(chan struct{})
+	go func() {
+		defer close(answered)
+		_, _, _ = get(p.http, "/slow")
+	}()
+	<-s.entered
+	// when the background work ends meanwhile, then the process says that it is not ready, also when it is told to end
+	broken := errors.New("broken")
+	s.fail <- broken
+	await(t, p.admin, "/readyz", 503, "shutting down")
+	p.stop()
+	await(t, p.admin, "/readyz", 503, "shutting down")
+	close(s.release)
+	<-answered
+	if err := p.end(t); !errors.Is(err, broken) {
+		t.Errorf("Serve = %v, want %v", err, broken)
+	}
+}
+
 func TestServeNamesTheAddressItCannotTake(t *testing.T) {
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {

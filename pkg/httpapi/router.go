@@ -39,12 +39,12 @@ func NewRouter(log *slog.Logger) chi.Router {
 	return r
 }
 
-// NotYet answers every request as a service whose store is away does, with 503: for a process that waits for its
-// store before it can begin.
+// NotYet answers 503 to every request that a router of NewRouter would pass on, as a service whose store is away does:
+// for a process that waits for its store before it can begin.
 func NotYet(log *slog.Logger) http.Handler {
 	r := NewRouter(log)
 	away := func(w http.ResponseWriter, _ *http.Request) { WriteProblem(w, store.ErrUnavailable) }
-	r.NotFound(away)
+	r.HandleFunc("/*", away) // without a route chi leaves out the middleware
 	r.MethodNotAllowed(away)
 	return r
 }

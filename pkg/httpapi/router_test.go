@@ -115,6 +115,25 @@ func TestRouterAnswersWhatNoRouteTakes(t *testing.T) {
 	}
 }
 
+func TestNotYetIsARouterWithoutRoutes(t *testing.T) {
+	server := httptest.NewServer(httpapi.NotYet(slog.New(slog.DiscardHandler)))
+	defer server.Close()
+	for request, status := range map[string]int{
+		"GET /": 503, "HEAD /api/tickets": 503, "POST /api/users/signup": 503, "BREW /api/tickets": 503, "GET /api//tickets": 404,
+	} {
+		answer := exchange(t, server, request+" HTTP/1.1\r\nHost: local\r\nConnection: close\r\n\r\n")
+		if answer.StatusCode != status {
+			t.Errorf("%s: status = %d, want %d", request, answer.StatusCode, status)
+		}
+		if got := answer.Header.Get("Cache-Control"); got != "no-store" {
+			t.Errorf("%s: Cache-Control = %q", request, got)
+		}
+		if got := answer.Header.Get("Retry-After"); (got == "2") != (status == 503) {
+			t.Errorf("%s: Retry-After = %q", request, got)
+		}
+	}
+}
+
 // exchange sends raw bytes, as clients that clean up paths cannot be used here.
 func exchange(t *testing.T, server *httptest.Server, request string) *http.Response {
 	t.Helper()
