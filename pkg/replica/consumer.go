@@ -106,6 +106,9 @@ func (c *Consumer[T]) Run(ctx context.Context) error {
 		stop()
 		c.lanes.wait()
 	}()
+	var looking sync.WaitGroup
+	looking.Go(func() { c.replica.lookForGenerations(ctx) })
+	defer looking.Wait()
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: 50 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: c.config.MaxBackoff,
 	}
@@ -164,11 +167,8 @@ func (c *Consumer[T]) turn(parent context.Context) error {
 }
 
 // attend does, until ctx ends or the window has another size (errResized), what a member does beside taking
-// events: it goes over to another generation for its readers also while no events come, looks for events that
-// the broker has lost, and rebuilds when it is asked to.
+// events: it looks for events that the broker has lost, and rebuilds when it is asked to.
 func (c *Consumer[T]) attend(ctx context.Context) error {
-	look := time.NewTicker(time.Second)
-	defer look.Stop()
 	audit := time.NewTicker(30 * time.Second)
 	defer audit.Stop()
 	for {
@@ -182,10 +182,6 @@ func (c *Consumer[T]) attend(ctx context.Context) error {
 		case <-audit.C:
 			c.watchRetention(ctx)
 			c.finishReplay(ctx)
-		case <-look.C:
-			if _, err := c.replica.follow(ctx); err != nil {
-				c.log.Debug("present generation unknown", "kind", c.replica.kind.Name, "error", err)
-			}
 		}
 	}
 }

@@ -109,23 +109,45 @@ func (r *Replica[T]) follow(ctx context.Context) (*generation, error) {
 	return next, nil
 }
 
-// leaveTime is how long a generation has been the present one until those before it are surely read by nobody: a
-// member looks each second (attend).
+// leaveTime is how long a generation has been the present one until no member reads those before it any more: each
+// looks every second (lookForGenerations). A mark of before it was noted has been the present one for long.
 const leaveTime = 10 * time.Second
 
-// dropLeft removes the generations that every member has left, so that a rebuild needs the space of one, however
-// many there were before it. A member that has hung for so long that it still has one of them does not find what
-// it looks for until it goes over, and what it writes there it writes to the present one too before it acknowledges (follow).
-func (r *Replica[T]) dropLeft(ctx context.Context, m mark) error {
-	if r.config.Now().Sub(m.Since) < leaveTime {
-		return nil
-	}
-	for number := 1; number < m.Generation; number++ {
+// dropUnread removes the generations that nobody reads, so that a rebuild needs the space of one, whatever there was
+// before: those that were left and those of rebuilds that did not come to their end. m is the mark before the next one
+// was reserved; with that, an older rebuild that is under way has lost.
+//
+// A member that has hung until its generation was removed does not find what it looks for until it goes over, and
+// what it writes there it writes to the present one too before it acknowledges (follow). A clock that is ahead can
+// make that so for the second that the others take to notice; one that is behind keeps the old generations until a
+// later rebuild.
+func (r *Replica[T]) dropUnread(ctx context.Context, m mark) error {
+	left := r.config.Now().Sub(m.Since) >= leaveTime
+	for number := 1; number <= max(m.Generation, m.Reserved); number++ {
+		if number == m.Generation || number < m.Generation && !left {
+			continue
+		}
 		if err := r.db.Drop(ctx, r.generationName(number)); err != nil {
 			return fmt.Errorf("remove %s replicas, generation %d: %w", r.kind.Name, number, err)
 		}
 	}
 	return nil
+}
+
+// lookForGenerations goes over to another generation for readers also where no events come, until ctx ends.
+func (r *Replica[T]) lookForGenerations(ctx context.Context) {
+	look := time.NewTicker(time.Second)
+	defer look.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-look.C:
+			if _, err := r.follow(ctx); err != nil {
+				r.log.Debug("present generation unknown", "kind", r.kind.Name, "error", err)
+			}
+		}
+	}
 }
 
 // records is the present generation's.

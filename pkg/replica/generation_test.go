@@ -1,6 +1,8 @@
 package replica
 
 import (
+	"context"
+	"errors"
 	"log/slog"
 	"slices"
 	"sync/atomic"
@@ -9,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
@@ -72,6 +75,106 @@ func TestARebuildRemovesTheGenerationsThatWereLeft(t *testing.T) {
 			t.Errorf("given %s: x stands at %d and says %q", step.given, version, got.Text)
 		}
 	}
+}
+
+// A rebuild that did not come to its end must not leave its part of a copy for good.
+func TestARebuildRemovesWhatOthersHaveNotFinished(t *testing.T) {
+	// given a rebuild that ended in the middle of the fifth generation
+	server := stantest.Start(t)
+	r := openHistories(t, historyKind(), bolttest.Open(t))
+	c, _ := runConsumer(t, r, stantest.Connect(t, server, "one"))
+	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+	unfinished, err := r.next(t.Context(), 5)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle(t, unfinished, newMail(historyKind()).say("x", 0))
+	err = r.changeMark(t.Context(), func(m *mark) bool {
+		m.Reserved, m.Since = 5, time.Now() // however short the present one has been that
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// when the next one succeeds
+	publishAll(t, stantest.Connect(t, server, "source"), sayData("y", 0, "b"))
+	if err := c.StartRebuild(false); err != nil {
+		t.Fatal(err)
+	}
+	if result := awaitRebuild(t, c); result.Error != "" || result.Generation != 6 {
+		t.Fatalf("the rebuild ended with %+v", result)
+	}
+	// then only what was the present one is there beside it
+	if diff := cmp.Diff([]int{1, 6}, holding(t, r, 6)); diff != "" {
+		t.Errorf("generations with records (-want +got):\n%s", diff)
+	}
+}
+
+// A member may be asked to rebuild before it has noticed which generation is the present one. What it compares
+// history with, to see that nothing gets lost, must be that one.
+func TestARebuildByAMemberThatIsBehind(t *testing.T) {
+	// given a second generation that stands higher than the history of a broker with a new disk
+	db := bolttest.Open(t)
+	behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+	if err := other.writeMark(t.Context(), mark{Generation: 2, Reserved: 2, Replayed: true}, 0); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := other.follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	post := newMail(historyKind())
+	handle(t, other, post.say("x", 0), post.say("x", 1))
+	// when a member that still has the first is asked to rebuild
+	conn := stantest.Connect(t, stantest.Start(t), "behind")
+	c := NewConsumer(behind, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
+	_, changed, err := c.rebuildNext(t.Context(), false)
+	// then it refuses, and the replicas are as they were
+	if !errors.Is(err, errNotWhole) || changed {
+		t.Errorf("the rebuild ended with %v, changed %t; want %v", err, changed, errNotWhole)
+	}
+	if _, version := mustRead(t, behind, "x"); version != 1 {
+		t.Errorf("x stands at %d", version)
+	}
+}
+
+// Readers go over to the present generation also while their member waits for the broker.
+func TestReadersFollowWithoutABroker(t *testing.T) {
+	db := bolttest.Open(t)
+	reader, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+	if err := reader.setReplayed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// given a member that waits to be let into its group
+	waits := &waitingBus{Bus: stantest.Connect(t, stantest.Start(t), "reader"), waiting: make(chan struct{})}
+	runConsumer(t, reader, waits)
+	<-waits.waiting
+	// when another generation becomes the present one
+	next, err := other.next(t.Context(), 2)
+	if err != nil {
+		t.Fatal(err)
+	}
+	handle(t, next, newMail(historyKind()).say("x", 0))
+	err = other.changeMark(t.Context(), func(m *mark) bool {
+		m.Generation = 2
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	// then what is in it is read
+	eventually(t, "x is read", standsAt(reader, "x", 0))
+}
+
+// waitingBus lets nobody join, and says when somebody wants to.
+type waitingBus struct {
+	Bus
+	waiting chan struct{}
+}
+
+func (b *waitingBus) Subscribe(ctx context.Context, _ bus.Subscription, _ bus.Handler) (bus.Member, error) {
+	close(b.waiting)
+	<-ctx.Done()
+	return nil, ctx.Err()
 }
 
 // A member that has hung until its generation was removed takes events as any other, and none is lost.

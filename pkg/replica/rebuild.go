@@ -80,7 +80,11 @@ func (c *Consumer[T]) rebuildNext(ctx context.Context, anyway bool) (number int,
 	if err != nil {
 		return number, false, err
 	}
-	if err := r.dropLeft(ctx, before); err != nil {
+	// What is compared below, and what is removed here, goes by the present generation as the mark names it.
+	if _, err := r.follow(ctx); err != nil {
+		return number, false, err
+	}
+	if err := r.dropUnread(ctx, before); err != nil {
 		return number, false, err
 	}
 	next, err := r.next(ctx, number)

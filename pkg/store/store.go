@@ -181,8 +181,8 @@ type Database interface {
 	Collection(ctx context.Context, spec Spec) (Collection, error)
 
 	// Drop removes a collection with all that is in it, durably on return. One that is not there is no error. The
-	// caller makes sure that nobody needs it any more: through a handle from before, nothing is found, and what is
-	// written begins the collection anew without its indexes, or either fails with ErrUnavailable. Opening it
+	// caller makes sure that nobody needs it any more. Through a handle from before nothing is found, and what is
+	// written begins the collection anew, without its indexes; or reads and writes fail with ErrUnavailable. Opening it
 	// again makes an empty one. After an error some of its records may have been removed, or all.
 	Drop(ctx context.Context, name string) error
 

@@ -96,11 +96,13 @@ func (c *collection) List(ctx context.Context, q store.Query) ([]store.Record, e
 	}
 	var page []store.Record
 	err := c.read(ctx, func(in buckets) error {
-		ids, prefix := in.records, []byte(nil)
+		ids, prefix, err := in.records, []byte(nil), error(nil)
 		if q.Index != "" {
-			ids, prefix = in.index.Bucket([]byte(q.Index)), indexPrefix(q.Value)
+			prefix = indexPrefix(q.Value)
+			if ids, err = in.entries(q.Index); err != nil {
+				return err
+			}
 		}
-		var err error
 		page, err = c.page(ctx, in.records, ids, prefix, q.After, q.Limit)
 		return err
 	})

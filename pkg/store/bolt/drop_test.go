@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"sync"
@@ -77,4 +78,19 @@ func mustOpen(t *testing.T, db *DB, spec store.Spec) store.Collection {
 		t.Fatal(err)
 	}
 	return c
+}
+
+// What is opened again after a drop may have other indexes: who still has a handle from before is refused.
+func TestAHandleFromBeforeADropWithOtherIndexes(t *testing.T) {
+	db, before := openTickets(t)
+	if err := db.Drop(t.Context(), "tickets"); err != nil {
+		t.Fatal(err)
+	}
+	mustOpen(t, db, store.Spec{Name: "tickets"})
+	if err := before.Put(t.Context(), store.Write{ID: "a", Index: map[string]string{"user": "ann"}}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Put = %v, want ErrUnavailable", err)
+	}
+	if _, err := before.List(t.Context(), store.Query{Index: "user", Value: "ann", Limit: 1}); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("List = %v, want ErrUnavailable", err)
+	}
 }

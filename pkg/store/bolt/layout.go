@@ -146,19 +146,36 @@ func (b buckets) link(id []byte, was, now head[cbor.RawMessage]) error {
 func (b buckets) linkIndex(id []byte, was, now map[string]string) error {
 	for name, value := range was {
 		if next, ok := now[name]; !ok || next != value {
-			if err := b.index.Bucket([]byte(name)).Delete(indexEntry(value, id)); err != nil {
+			entries, err := b.entries(name)
+			if err == nil {
+				err = entries.Delete(indexEntry(value, id))
+			}
+			if err != nil {
 				return err
 			}
 		}
 	}
 	for name, value := range now {
 		if before, ok := was[name]; !ok || before != value {
-			if err := b.index.Bucket([]byte(name)).Put(indexEntry(value, id), nil); err != nil {
+			entries, err := b.entries(name)
+			if err == nil {
+				err = entries.Put(indexEntry(value, id), nil)
+			}
+			if err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// entries is the bucket of an index. It is missing only where the collection was dropped and opened without it.
+func (b buckets) entries(index string) (*bbolt.Bucket, error) {
+	entries := b.index.Bucket([]byte(index))
+	if entries == nil {
+		return nil, fmt.Errorf("%w: the collection was dropped, and has no index %s now", store.ErrUnavailable, index)
+	}
+	return entries, nil
 }
 
 // change replaces one entry of a bucket by another; an empty name stands for none.

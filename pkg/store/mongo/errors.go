@@ -28,6 +28,7 @@ func unavailableCodes() []int {
 		11, codeUnauthorized, codeAuthenticationFailed, 8000, // user unknown or not allowed
 		24, 46, 50, 112, 262, // lock, time limit, write conflict
 		64, 79, 100, 133, 134, // write or read concern cannot be satisfied now
+		43, 175, // the collection of a cursor was dropped
 		225, 290, 332, 384, 462, // overloaded, interrupted, index being built
 		14031, // out of disk space
 	}
