@@ -1,12 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strings"
 
 	"ticketing/pkg/replica"
@@ -27,6 +27,8 @@ type difference struct {
 	Source  *int64 `json:"source"`
 	Replica *int64 `json:"replica"`
 	What    string `json:"what"`
+	// Outcome is what came of mending it; empty where that was not asked for.
+	Outcome string `json:"outcome,omitempty"`
 }
 
 // document is an entity as its source shows it.
@@ -65,12 +67,12 @@ func compare(id string, source *document, mine *replica.Item) *difference {
 }
 
 func sameContent(source, state json.RawMessage) bool {
-	var theirs, mine map[string]json.RawMessage
+	var theirs, mine map[string]any // values: one side may escape what the other does not
 	if json.Unmarshal(source, &theirs) != nil || json.Unmarshal(state, &mine) != nil {
 		return false
 	}
 	for name, value := range mine {
-		if !bytes.Equal(value, theirs[name]) {
+		if !reflect.DeepEqual(value, theirs[name]) {
 			return false
 		}
 	}

@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/http"
 	"slices"
 	"text/tabwriter"
 	"time"
@@ -34,9 +33,10 @@ var errDiffers = errors.New("replicas differ from their source")
 func (*verify) Help() string {
 	return `Reads all entities from the source's public list and all replicas from the service's admin listener. A
 replica differs that has the same version with other content, that is still behind after a while, or whose entity
-the source does not know. Exit code 1 where any does.
+the source does not know. Exit code 1 where any does, and is not mended.
 
-    busctl verify --resync      mends them one by one, also over versions that will never come
+    busctl verify --resync      mends them one by one, also over versions that will never come, and back from
+                                versions that the source has not
 
     busctl rebuild              makes all of them anew from the broker's history`
 }
@@ -52,28 +52,29 @@ func (v *verify) Run(ctx context.Context, term terminal) error {
 	if err != nil {
 		return err
 	}
-	if err := v.show(term, checked, differences); err != nil {
-		return err
-	}
-	if !v.Resync {
-		if len(differences) > 0 {
-			return errDiffers
-		}
-		return nil
-	}
-	for _, d := range differences {
-		if err := places.resync(ctx, term, d); err != nil {
+	if !v.JSON {
+		if err := v.show(term, checked, differences); err != nil {
 			return err
 		}
 	}
-	_, err = v.Service.ask(ctx, http.MethodPost, "/replicas/"+v.Kind+"/mended", nil)
-	return err
+	left := len(differences)
+	if v.Resync {
+		if left, err = v.mend(ctx, term, places, differences); err != nil {
+			return err
+		}
+	}
+	if v.JSON {
+		if err := json.NewEncoder(term.out).Encode(differences); err != nil {
+			return err
+		}
+	}
+	if left > 0 {
+		return errDiffers
+	}
+	return nil
 }
 
 func (v *verify) show(term terminal, checked int, differences []difference) error {
-	if v.JSON {
-		return json.NewEncoder(term.out).Encode(differences)
-	}
 	if _, err := fmt.Fprintf(term.out, "%d compared, %d differ\n", checked, len(differences)); err != nil || len(differences) == 0 {
 		return err
 	}
@@ -90,23 +91,6 @@ func version(v *int64) string {
 		return "none"
 	}
 	return fmt.Sprint(*v)
-}
-
-// resync hands the source's document to the service. What the source does not know it cannot mend.
-func (c comparison) resync(ctx context.Context, term terminal, d difference) error {
-	document, err := c.readSource(ctx, d.ID)
-	if err != nil {
-		return err
-	}
-	if document == nil {
-		_, err := fmt.Fprintf(term.out, "%s/%s: the source has none; left as it is\n", c.kind, d.ID)
-		return err
-	}
-	if _, err := c.service.send(ctx, http.MethodPost, "/replicas/"+c.kind+"/resync", document, nil); err != nil {
-		return err
-	}
-	_, err = fmt.Fprintf(term.out, "%s/%s: resynced\n", c.kind, d.ID)
-	return err
 }
 
 // confirm looks at suspects again until each is equal or its time is over, and returns those that are not.

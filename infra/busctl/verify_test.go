@@ -28,6 +28,7 @@ func TestCompare(t *testing.T) {
 	}{
 		{"neither has it", nil, nil, ""},
 		{"equal, but for what only the source has", source(3, body), item(3, `{"title":"a","price":49.5}`), ""},
+		{"equal, written otherwise", source(3, `{"title":"Tom & Jerry","price":12}`), item(3, `{"title":"Tom \u0026 Jerry","price":12.00}`), ""},
 		{"older", source(3, body), item(2, `{"title":"a"}`), behind},
 		{"missing", source(3, body), nil, behind},
 		{"newer", source(3, body), item(4, `{"title":"a"}`), ahead},
@@ -89,19 +90,23 @@ func TestVerifyResyncAndRebuildOfARunningSystem(t *testing.T) {
 	if out := mustCall(t, "verify", "--within", "1m"); out != "3 compared, 0 differ\n" {
 		t.Errorf("at first: %s", out)
 	}
-	// when one has another content and another is of nothing that the source knows
+	// when one has another content, one is ahead, and another is of nothing that the source knows
 	admin := os.Getenv("BUSCTL_ADMIN")
-	spoil := func(id string) {
+	spoil := func(id string, version int64) {
 		post(t, alice, admin+"/replicas/ticket/resync",
-			fmt.Sprintf(`{"id":%q,"version":0,"title":"spoiled","price":1,"userId":"65a1b2c3d4e5f60718293a00"}`, id))
+			fmt.Sprintf(`{"id":%q,"version":%d,"title":"spoiled","price":1,"userId":"65a1b2c3d4e5f60718293a00"}`, id, version))
 	}
 	const stranger = "000000000000000000000001"
-	spoil(ids[1])
-	spoil(stranger)
-	// then both are told, and the exit code says so
+	spoil(ids[1], 0)
+	spoil(ids[2], 2)
+	spoil(stranger, 0)
+	// then all are told, and the exit code says so
 	code, out, stderr := callWith(t, strings.NewReader(""), "verify", "--json", "--within", "0s")
-	zero := int64(0)
-	want := []difference{{ID: stranger, Replica: &zero, What: unknown}, {ID: ids[1], Source: &zero, Replica: &zero, What: otherContent}}
+	zero, two := int64(0), int64(2)
+	want := []difference{
+		{ID: stranger, Replica: &zero, What: unknown}, {ID: ids[1], Source: &zero, Replica: &zero, What: otherContent},
+		{ID: ids[2], Source: &zero, Replica: &two, What: ahead},
+	}
 	var got []difference
 	if err := json.Unmarshal([]byte(out), &got); err != nil {
 		t.Fatal(err)
@@ -109,12 +114,20 @@ func TestVerifyResyncAndRebuildOfARunningSystem(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" || code != failed {
 		t.Errorf("exit code %d, %s, differences (-want +got):\n%s", code, stderr, diff)
 	}
-	// and what can be mended is
-	out = mustCall(t, "verify", "--resync", "--within", "0s")
-	for _, line := range []string{"4 compared, 2 differ", ids[1] + ": resynced", stranger + ": the source has none"} {
-		if !strings.Contains(out, line) {
-			t.Errorf("it lacks %q:\n%s", line, out)
+	// and what can be mended is, and the exit code tells of the rest
+	code, out, _ = callWith(t, strings.NewReader(""), "verify", "--resync", "--within", "0s")
+	for _, line := range []string{"4 compared, 3 differ", ids[1] + ": resynced", ids[2] + ": resynced", stranger + ": the source has none"} {
+		if !strings.Contains(out, line) || code != failed {
+			t.Errorf("exit code %d; it lacks %q:\n%s", code, line, out)
 		}
+	}
+	got = nil
+	_, out, _ = callWith(t, strings.NewReader(""), "verify", "--resync", "--json", "--within", "0s")
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff([]difference{{ID: stranger, Replica: &zero, What: unknown, Outcome: hasNone}}, got); diff != "" {
+		t.Errorf("what is left (-want +got):\n%s", diff)
 	}
 	// and a rebuild from history would lose the stranger, of which there was no event: only if it is wanted
 	if code, _, stderr := callWith(t, strings.NewReader(""), "rebuild"); code != failed || !strings.Contains(stderr, "no longer has the whole history") {

@@ -41,7 +41,7 @@ type Replica interface {
 	Gaps(ctx context.Context, before time.Time, limit int) ([]replica.Gap, error)
 	List(ctx context.Context, after event.ID, limit int) ([]replica.Item, event.ID, error)
 	Item(ctx context.Context, id event.ID) (replica.Item, error)
-	Resync(ctx context.Context, data []byte) (bool, error)
+	Resync(ctx context.Context, data []byte, ahead event.Version) (bool, error)
 	Loss(ctx context.Context) (replica.Loss, error)
 	LossMended(ctx context.Context) error
 	Verdicts() map[replica.Verdict]uint64
@@ -73,11 +73,12 @@ type Desk struct {
 //	GET    /parked[?limit=&after=]   a page of parked events
 //	GET    /parked/{id}              one, with its payload
 //	POST   /parked/{id}/retry        handle it again: {"verdict": "apply"}
-//	DELETE /parked/{id}              drop it for good
+//	DELETE /parked/{id}              drop it; a rebuild parks it again
 //	GET    /gaps[?older=1m]          entities that wait for a version for longer than that
 //	GET    /replicas/{kind}          a page of replicas, as replica.Item
 //	GET    /replicas/{kind}/{id}     one of them
-//	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind
+//	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind;
+//	                                 ?ahead=7 also where it stands at version 7 and that is higher
 //	POST   /replicas/{kind}/mended   forget a loss: the replicas are equal to their source again
 //	POST   /replicas/{kind}/rebuild  start to make all of them anew from the broker's history;
 //	                                 ?anyway=true also where that is no longer whole

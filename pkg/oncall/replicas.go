@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"strconv"
 
 	"github.com/go-chi/chi/v5"
 
@@ -73,11 +74,19 @@ func (d *Desk) resync(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	ahead := event.None
+	if seen := r.URL.Query().Get("ahead"); seen != "" {
+		version, err := strconv.ParseInt(seen, 10, 64)
+		if err != nil || version < 0 {
+			return fault.InvalidField("ahead", "must be a version")
+		}
+		ahead = event.Version(version)
+	}
 	data, err := io.ReadAll(http.MaxBytesReader(w, r.Body, httpapi.MaxBody))
 	if err != nil {
 		return fault.New(fault.TooLarge, "the entity is too large")
 	}
-	changed, err := kind.Resync(r.Context(), data)
+	changed, err := kind.Resync(r.Context(), data, ahead)
 	var broken *event.DecodeError
 	if errors.As(err, &broken) {
 		return fault.InvalidField(broken.Field, broken.Reason)

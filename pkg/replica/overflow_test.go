@@ -112,7 +112,7 @@ func TestAHealedOverflowIsNoGap(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			r := openHistories(t, historyKind(), bolttest.Open(t))
 			handle(t, r, newMail(historyKind()).sayFrom("x", 1, MaxEarly+10)...)
-			if _, err := r.Resync(t.Context(), sayData("x", source, "now")); err != nil {
+			if _, err := r.Resync(t.Context(), sayData("x", source, "now"), event.None); err != nil {
 				t.Fatal(err)
 			}
 			gaps, err := r.Gaps(t.Context(), inAnHour, 10)

@@ -49,16 +49,18 @@ func (r *Replica[T]) Item(ctx context.Context, id event.ID) (Item, error) {
 
 // Resync takes an entity as its source has it now, in the form of an event of the kind, and makes the
 // replica equal to it: over versions that will never come, because the broker's limits have removed
-// them, and over another content at the same version. An older version changes nothing. It reports
-// whether the replica was changed, which is durable on return. A person asks for it; events never do this.
-func (r *Replica[T]) Resync(ctx context.Context, data []byte) (changed bool, err error) {
+// them, and over another content at the same version. An older version changes nothing, as the replica may have gone on
+// since it was compared, unless ahead is the version that the replica stands at: then it was seen ahead of its source,
+// by somebody's event or because the source has lost something, and goes back. event.None for ahead never goes
+// back. Resync reports whether the replica was changed, which is durable on return. A person asks for it; events never do this.
+func (r *Replica[T]) Resync(ctx context.Context, data []byte, ahead event.Version) (changed bool, err error) {
 	change, err := r.decodeAny(data)
 	if err != nil {
 		return false, err
 	}
 	for {
 		written := r.present.Load()
-		changed, err := r.tryResync(ctx, written.records, change)
+		changed, err := r.tryResync(ctx, written.records, change, ahead)
 		if errors.Is(err, store.ErrConflict) {
 			continue
 		}
@@ -81,13 +83,14 @@ func (r *Replica[T]) decodeAny(data []byte) (change Change[T], err error) {
 	return change, err
 }
 
-func (r *Replica[T]) tryResync(ctx context.Context, records store.Collection, change Change[T]) (bool, error) {
+func (r *Replica[T]) tryResync(ctx context.Context, records store.Collection, change Change[T], ahead event.Version) (bool, error) {
 	record, err := records.Get(ctx, string(change.ID))
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
 		return false, err
 	}
 	img := newImage(&r.kind, change.ID, record)
-	if change.Version < img.version || (change.Version == img.version && img.says(change)) {
+	older := change.Version < img.version && img.version != ahead
+	if older || (change.Version == img.version && img.says(change)) {
 		return false, nil
 	}
 	if err := img.apply(ctx, change); err != nil {

@@ -15,16 +15,19 @@ func TestResync(t *testing.T) {
 		name        string
 		seen        []event.Version // what has come before
 		source      event.Version   // what the source has, saying "now"
+		ahead       event.Version   // where the replica was seen ahead of it
 		wantChanged bool
 		wantVersion event.Version
 		wantText    string
 		wantKept    int
 	}{
-		{"of an entity never seen", nil, 7, true, 7, "now", 0},
-		{"over versions that never came", []event.Version{0, 1}, 7, true, 7, "now", 0},
-		{"over versions kept early, going on with those behind it", []event.Version{0, 3, 8, 10}, 7, true, 8, "text 8", 1},
-		{"of another content at the same version", []event.Version{0, 1}, 1, true, 1, "now", 0},
-		{"of an older version", []event.Version{0, 1, 2}, 1, false, 2, "text 2", 0},
+		{"of an entity never seen", nil, 7, event.None, true, 7, "now", 0},
+		{"over versions that never came", []event.Version{0, 1}, 7, event.None, true, 7, "now", 0},
+		{"over versions kept early, going on with those behind it", []event.Version{0, 3, 8, 10}, 7, event.None, true, 8, "text 8", 1},
+		{"of another content at the same version", []event.Version{0, 1}, 1, event.None, true, 1, "now", 0},
+		{"of an older version", []event.Version{0, 1, 2}, 1, event.None, false, 2, "text 2", 0},
+		{"of an older version than it was seen at", []event.Version{0, 1, 2, 5}, 1, 2, true, 1, "now", 1},
+		{"of an older version, when it has gone on since it was seen", []event.Version{0, 1, 2, 3}, 1, 2, false, 3, "text 3", 0},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -33,7 +36,7 @@ func TestResync(t *testing.T) {
 			for _, v := range tt.seen {
 				handle(t, r, post.say("x", v))
 			}
-			changed, err := r.Resync(t.Context(), sayData("x", tt.source, "now"))
+			changed, err := r.Resync(t.Context(), sayData("x", tt.source, "now"), tt.ahead)
 			if err != nil || changed != tt.wantChanged {
 				t.Errorf("changed %v, %v; want %v", changed, err, tt.wantChanged)
 			}
@@ -45,7 +48,7 @@ func TestResync(t *testing.T) {
 			if err != nil || len(record.Early) != tt.wantKept {
 				t.Errorf("%d early events are kept, %v; want %d", len(record.Early), err, tt.wantKept)
 			}
-			if again, err := r.Resync(t.Context(), sayData("x", tt.source, "now")); err != nil || again {
+			if again, err := r.Resync(t.Context(), sayData("x", tt.source, "now"), tt.ahead); err != nil || again {
 				t.Errorf("the same again: changed %v, %v", again, err)
 			}
 		})

@@ -51,7 +51,7 @@ func TestWhatTheBrokerHasRemovedIsNoticedAndMended(t *testing.T) {
 	if _, version := mustRead(t, r, "x"); version != 4 {
 		t.Errorf("stands at %d, want 4", version)
 	}
-	if changed, err := r.Resync(t.Context(), sayData("x", 14, "text 14")); err != nil || !changed {
+	if changed, err := r.Resync(t.Context(), sayData("x", 14, "text 14"), event.None); err != nil || !changed {
 		t.Fatalf("resync: %v, %v", changed, err)
 	}
 	if got, version := mustRead(t, r, "x"); version != 24 || got.Text != "text 24" {
