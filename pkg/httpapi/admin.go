@@ -53,14 +53,15 @@ type checkResult struct {
 // Admin serves what those who run the service ask: GET /healthz is 200 while the process can answer at
 // all, GET /readyz is 200 while no check makes the process Unready and else 503, with JSON that names each
 // check and its reason. The caller may add routes, such as /metrics. Reasons tell internals: serve
-// it on a listener of its own, never on the public one.
+// it on a listener of its own, never on the public one. A browser of the person on call can reach that one too, so
+// what changes something is refused where it comes from another site's page.
 func Admin(checks ...Check) chi.Router {
 	watched := make([]*watchedCheck, len(checks))
 	for i, c := range checks {
 		watched[i] = &watchedCheck{Check: c}
 	}
 	r := chi.NewRouter()
-	r.Use(securityHeaders, middleware.GetHead)
+	r.Use(securityHeaders, sameOrigin(), middleware.GetHead)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {

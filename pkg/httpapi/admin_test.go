@@ -71,6 +71,29 @@ func TestACheckOfTheStart(t *testing.T) {
 	}
 }
 
+// A page that is open in the browser of the person on call must not act for them.
+func TestAdminRefusesOtherSites(t *testing.T) {
+	admin := httpapi.Admin()
+	admin.Post("/rebuild", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusAccepted) })
+	for _, tt := range []struct {
+		header, value string
+		want          int
+	}{
+		{"", "", http.StatusAccepted}, // busctl, curl
+		{"Sec-Fetch-Site", "same-origin", http.StatusAccepted},
+		{"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
+		{"Origin", "http://evil.example", http.StatusForbidden},
+	} {
+		r := httptest.NewRequest(http.MethodPost, "/rebuild", nil)
+		r.Header.Set(tt.header, tt.value)
+		w := httptest.NewRecorder()
+		admin.ServeHTTP(w, r)
+		if w.Code != tt.want {
+			t.Errorf("%s %s: status = %d, want %d", tt.header, tt.value, w.Code, tt.want)
+		}
+	}
+}
+
 func TestAdminTakesFurtherRoutes(t *testing.T) {
 	admin := httpapi.Admin()
 	admin.Get("/parked", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })

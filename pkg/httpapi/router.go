@@ -21,17 +21,13 @@ import (
 // origin (Sec-Fetch-Site, Origin), so a gateway in front must pass Host on as it came.
 func NewRouter(log *slog.Logger) chi.Router {
 	r := chi.NewRouter()
-	origins := http.NewCrossOriginProtection()
-	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		WriteProblem(w, fault.New(fault.Forbidden, "cross-origin request refused"))
-	}))
 	r.Use(
 		securityHeaders,
 		accessLine(log),
 		recoverPanic(log),
 		plainPath,
 		limitBody,
-		origins.Handler,
+		sameOrigin(),
 		middleware.GetHead,
 	)
 	r.NotFound(notFound)
@@ -89,6 +85,15 @@ func securityHeaders(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		next.ServeHTTP(w, r)
 	})
+}
+
+// sameOrigin refuses what a page of another site makes a browser send, unless it only reads.
+func sameOrigin() func(http.Handler) http.Handler {
+	origins := http.NewCrossOriginProtection()
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		WriteProblem(w, fault.New(fault.Forbidden, "cross-origin request refused"))
+	}))
+	return origins.Handler
 }
 
 // plainPath answers 404 to a path that could mean one thing to a gateway and another to the router:
