@@ -101,5 +101,5 @@ e2e: ## the end-to-end test on the cluster of the current kubeconfig; takes kube
 	go test -count 1 -tags e2e -timeout 40m -v ./infra/e2e
 
 .PHONY: clean-data
-clean-data: ## forget everything that make run has stored
-	rm -rf .data
+clean-data: ## forget everything that make run has stored in DATA_DIR (.data)
+	rm -rf -- "$${DATA_DIR:-.data}"

@@ -17,7 +17,7 @@ type parked struct {
 	List  parkedList  `cmd:"" default:"1" help:"Show them, one per line."`
 	Show  parkedShow  `cmd:"" help:"Show one with its payload."`
 	Retry parkedRetry `cmd:"" help:"Handle some again, as if they had just come."`
-	Drop  parkedDrop  `cmd:"" help:"Remove some for good."`
+	Drop  parkedDrop  `cmd:"" help:"Remove some. A rebuild meets them again in the broker's history, and parks them."`
 
 	Service admin `embed:""`
 }

@@ -14,7 +14,7 @@ import (
 	"ticketing/services/tickets"
 )
 
-// The paths of the services, as in infra/k8s. Their last element is the service's name on the admin listener.
+// The paths of the services, as in infra/k8s.
 const (
 	usersPath   = "/api/users"
 	ticketsPath = "/api/tickets"
@@ -23,7 +23,8 @@ const (
 
 // member is one replica of a service.
 type member struct {
-	name    string
+	name    string // its own
+	role    string // its service's, and the path of that on the admin listener
 	path    string
 	service app.Service
 	conn    *stan.Conn // nil where the service has no bus
@@ -38,7 +39,7 @@ func (s *System) newAuth(ctx context.Context) (*member, error) {
 		Store: s.users, Sessions: s.sessions, Log: s.log.With("service", "auth"), Now: time.Now, PasswordCost: s.cfg.passwordCost,
 		Limits: s.cfg.Limits,
 	})
-	return &member{name: "auth", path: usersPath, service: service}, err
+	return &member{name: "auth", role: "auth", path: usersPath, service: service}, err
 }
 
 func (s *System) newTickets(ctx context.Context) (*member, error) {
@@ -53,7 +54,7 @@ func (s *System) newTickets(ctx context.Context) (*member, error) {
 	if err != nil {
 		return nil, errors.Join(err, app.CloseBus(conn))
 	}
-	return &member{name: "tickets", path: ticketsPath, service: service, conn: conn}, nil
+	return &member{name: "tickets", role: "tickets", path: ticketsPath, service: service, conn: conn}, nil
 }
 
 // newOrders makes one of several members of orders: they share the store's handle, and the group, but
@@ -70,7 +71,7 @@ func (s *System) newOrders(ctx context.Context, name, natsURL string) (*member, 
 	if err != nil {
 		return nil, errors.Join(err, app.CloseBus(conn))
 	}
-	return &member{name: name, path: ordersPath, service: service, conn: conn}, nil
+	return &member{name: name, role: "orders", path: ordersPath, service: service, conn: conn}, nil
 }
 
 func (s *System) busConfig(clientID, natsURL string) app.BusConfig {

@@ -36,6 +36,18 @@ func TestAdminRoutesAreNotPublic(t *testing.T) {
 	}
 }
 
+// Each service answers the person on call under its own name.
+func TestAdminRoutesOfEachService(t *testing.T) {
+	s, _ := startSystem(t, testConfig(t), discard())
+	for _, name := range []string{"auth", "tickets", "orders"} {
+		w := httptest.NewRecorder()
+		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+name+"/readyz", nil))
+		if w.Code != http.StatusOK {
+			t.Errorf("/%s/readyz = %d %s", name, w.Code, w.Body)
+		}
+	}
+}
+
 // The broker's log is on the volume that was named, and the services tell how long it will do.
 func TestServicesKnowTheVolume(t *testing.T) {
 	t.Setenv("BROKER_VOLUME", "1Gi")

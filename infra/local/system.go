@@ -18,7 +18,6 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path"
 	"path/filepath"
 	"time"
 
@@ -85,9 +84,9 @@ func (s *System) adminHandler() http.Handler {
 	r := chi.NewRouter()
 	mounted := map[string]bool{}
 	for _, m := range s.members {
-		if name := path.Base(m.path); !mounted[name] {
-			mounted[name] = true
-			r.Mount("/"+name, http.StripPrefix("/"+name, app.AdminHandler(m.service)))
+		if !mounted[m.role] {
+			mounted[m.role] = true
+			r.Mount("/"+m.role, http.StripPrefix("/"+m.role, app.AdminHandler(m.service)))
 		}
 	}
 	return r

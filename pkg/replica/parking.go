@@ -88,8 +88,8 @@ func (p *Parking) Get(ctx context.Context, id string) (Parked, error) {
 	return entry, err
 }
 
-// Drop removes a parked event for good; a person has decided that it is not needed. store.ErrNotFound
-// where it is not parked.
+// Drop removes a parked event; a person has decided that it is not needed. A rebuild that meets it in the broker's
+// history parks it again. store.ErrNotFound where it is not parked.
 func (p *Parking) Drop(ctx context.Context, id string) error {
 	for {
 		_, revision, err := p.read(ctx, id)
