@@ -110,6 +110,16 @@ func TestParkedAndGapsOfARunningSystem(t *testing.T) {
 	if out := mustCall(t, "gaps", "--older", "0s", "--json"); !strings.Contains(out, `"waitsFor":0`) {
 		t.Errorf("gaps --json says %s", out)
 	}
+	// and where nothing will ever come, what waits is dropped
+	if out := mustCall(t, "gaps", "drop", "ticket/65a1b2c3d4e5f60718293a4b"); out != "ticket/65a1b2c3d4e5f60718293a4b: what waited is dropped\n" {
+		t.Errorf("gaps drop says %q", out)
+	}
+	if out := mustCall(t, "gaps", "--older", "0s"); out != "nothing has waited longer than 0s\n" {
+		t.Errorf("after that gaps says %q", out)
+	}
+	if code, _, stderr := callWith(t, strings.NewReader(""), "gaps", "drop", "ticket/65a1b2c3d4e5f60718293a4b"); code != failed || !strings.Contains(stderr, "404") {
+		t.Errorf("once more: exit code %d, %s", code, stderr)
+	}
 }
 
 func TestParkedReadsEveryPage(t *testing.T) {

@@ -39,6 +39,7 @@ type Replica interface {
 	Subjects() []event.Subject
 	Retry(ctx context.Context, id string) (replica.Verdict, error)
 	Gaps(ctx context.Context, before time.Time, limit int) ([]replica.Gap, error)
+	DropEarly(ctx context.Context, id event.ID) error
 	List(ctx context.Context, after event.ID, limit int) ([]replica.Item, event.ID, error)
 	Item(ctx context.Context, id event.ID) (replica.Item, error)
 	Resync(ctx context.Context, data []byte, ahead event.Version) (bool, error)
@@ -75,6 +76,7 @@ type Desk struct {
 //	POST   /parked/{id}/retry        handle it again: {"verdict": "apply"}
 //	DELETE /parked/{id}              drop it; a rebuild parks it again
 //	GET    /gaps[?older=1m]          entities that wait for a version for longer than that
+//	DELETE /gaps/{kind}/{id}         drop what came behind the version that it waits for
 //	GET    /replicas/{kind}          a page of replicas, as replica.Item
 //	GET    /replicas/{kind}/{id}     one of them
 //	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind;
@@ -90,6 +92,7 @@ func (d *Desk) Routes(r chi.Router) {
 	r.Post("/parked/{id}/retry", handle(d.retry))
 	r.Delete("/parked/{id}", handle(d.drop))
 	r.Get("/gaps", handle(d.gaps))
+	r.Delete("/gaps/{kind}/{id}", handle(d.dropEarly))
 	r.Get("/replicas/{kind}", handle(d.replicas))
 	r.Get("/replicas/{kind}/{id}", handle(d.replica))
 	r.Post("/replicas/{kind}/resync", handle(d.resync))

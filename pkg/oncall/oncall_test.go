@@ -181,6 +181,7 @@ func TestBytesThatAreNoTextAreShownInBase64(t *testing.T) {
 }
 
 func TestGapsAreShownOnceTheyAreOld(t *testing.T) {
+	const gapEntity = "ticket/65a1b2c3d4e5f60718293a4b"
 	s := start(t)
 	s.publish(event.SubjectTicketCreated, version0)
 	s.publish(event.SubjectTicketUpdated, version2)
@@ -189,12 +190,28 @@ func TestGapsAreShownOnceTheyAreOld(t *testing.T) {
 	for len(gaps) == 0 && time.Now().Before(deadline) {
 		s.ask("GET", "/gaps?older=0s", &gaps)
 	}
-	if len(gaps) != 1 || gaps[0].WaitsFor != 1 || gaps[0].Kept != 1 || gaps[0].Entity != "ticket/65a1b2c3d4e5f60718293a4b" {
+	if len(gaps) != 1 || gaps[0].WaitsFor != 1 || gaps[0].Kept != 1 || gaps[0].Entity != gapEntity {
 		t.Errorf("gaps: %+v", gaps)
 	}
 	s.ask("GET", "/gaps", &gaps)
 	if len(gaps) != 0 {
 		t.Errorf("gaps younger than a minute are shown: %+v", gaps)
+	}
+	// and a person who knows that nothing will come drops what waits
+	path := "/gaps/" + gapEntity
+	if status := s.ask("DELETE", path, nil); status != http.StatusNoContent {
+		t.Errorf("DELETE %s: %d", path, status)
+	}
+	s.ask("GET", "/gaps?older=0s", &gaps)
+	if len(gaps) != 0 {
+		t.Errorf("after that: %+v", gaps)
+	}
+	for path, want := range map[string]int{
+		path: http.StatusNotFound, "/gaps/ticket/x": http.StatusBadRequest, "/gaps/seat/65a1b2c3d4e5f60718293a4b": http.StatusNotFound,
+	} {
+		if status := s.ask("DELETE", path, nil); status != want {
+			t.Errorf("DELETE %s: %d, want %d", path, status, want)
+		}
 	}
 	if status := s.ask("GET", "/gaps?older=soon", nil); status != http.StatusBadRequest {
 		t.Errorf("a bad duration: %d, want 400", status)

@@ -64,6 +64,23 @@ func (d *Desk) replica(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, item)
 }
 
+func (d *Desk) dropEarly(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	id, err := httpapi.PathID(r, "id")
+	if err != nil {
+		return err
+	}
+	if err := kind.DropEarly(r.Context(), id); err != nil {
+		return err
+	}
+	d.Log.Warn("early events dropped by a person", "kind", kind.Name(), "id", string(id))
+	w.WriteHeader(http.StatusNoContent)
+	return nil
+}
+
 // Resynced is the answer to a resync.
 type Resynced struct {
 	Changed bool `json:"changed"`

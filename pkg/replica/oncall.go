@@ -2,6 +2,7 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"time"
@@ -123,6 +124,51 @@ func (r *Replica[T]) gapOf(ctx context.Context, record store.Record) (Gap, error
 		}
 	}
 	return gap, err
+}
+
+// DropEarly removes the events that are kept or parked behind the version that an entity waits for: a person has
+// decided that it will never come, as somebody's own event was never a part of history. The entity stays at its version; where
+// no event of it was applied, nothing is left of it. Durable on return. store.ErrNotFound where it waits for nothing.
+func (r *Replica[T]) DropEarly(ctx context.Context, id event.ID) error {
+	for {
+		written := r.present.Load()
+		err := r.tryDropEarly(ctx, written.records, id)
+		if errors.Is(err, store.ErrConflict) {
+			continue // an event came meanwhile
+		}
+		if err != nil {
+			return fmt.Errorf("drop the early events of %s: %w", r.entity(id), err)
+		}
+		if present, err := r.follow(ctx); err != nil || present.number == written.number {
+			return err
+		}
+	}
+}
+
+func (r *Replica[T]) tryDropEarly(ctx context.Context, records store.Collection, id event.ID) error {
+	record, err := records.Get(ctx, string(id))
+	if err != nil {
+		return err
+	}
+	img := newImage(&r.kind, id, record)
+	if len(img.early) == 0 && !img.overflow {
+		return store.ErrNotFound
+	}
+	if img.overflow {
+		// The record says that there are some until it is written, so a crash between leaves nothing unfound.
+		if err := r.parking.dropEarly(ctx, r.entity(id)); err != nil {
+			return err
+		}
+	}
+	if img.version == event.None {
+		return records.Delete(ctx, record.ID, record.Revision)
+	}
+	img.early, img.overflow = nil, false
+	w, err := img.write()
+	if err != nil {
+		return err
+	}
+	return records.Put(ctx, w)
 }
 
 func earlier(a, b time.Time) time.Time {

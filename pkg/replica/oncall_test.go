@@ -146,3 +146,50 @@ func TestGaps(t *testing.T) {
 		t.Errorf("parked: %s", fmt.Sprint(parked))
 	}
 }
+
+// Somebody's own event, with a version that its source has never had, leaves a gap that nothing ever closes.
+func TestDropEarly(t *testing.T) {
+	for name, tt := range map[string]struct {
+		events func(*mail) []*delivery[history]
+		stands event.Version // afterwards; event.None where nothing is left
+	}{
+		"behind a version that was applied": {func(m *mail) []*delivery[history] {
+			return []*delivery[history]{m.say("x", 0), m.say("x", 2), m.say("x", 3)}
+		}, 0},
+		"of an entity never seen":    {func(m *mail) []*delivery[history] { return m.sayFrom("x", 2, 3) }, event.None},
+		"more than the record keeps": {func(m *mail) []*delivery[history] { return m.sayFrom("x", 1, MaxEarly+10) }, event.None},
+		"of which only the parked are": {func(m *mail) []*delivery[history] {
+			return append(m.sayFrom("x", 1, MaxEarly), m.say("x", MaxEarly+2), m.say("x", 0))
+		}, MaxEarly},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// given an entity that waits
+			r := openHistories(t, historyKind(), bolttest.Open(t))
+			post := newMail(historyKind())
+			for _, d := range tt.events(post) {
+				handle(t, r, d)
+			}
+			// when what came behind the gap is dropped
+			if err := r.DropEarly(t.Context(), "x"); err != nil {
+				t.Fatal(err)
+			}
+			// then nothing waits and nothing is parked, and it stands where it stood
+			gaps, err := r.Gaps(t.Context(), time.Now().Add(time.Hour), 10)
+			if parked := mustListParked(t, r); err != nil || len(gaps) != 0 || len(parked) != 0 {
+				t.Errorf("gaps %+v, %v, %d parked", gaps, err, len(parked))
+			}
+			_, version, err := r.Get(t.Context(), "x")
+			if version != tt.stands || errors.Is(err, store.ErrNotFound) != (tt.stands == event.None) {
+				t.Errorf("stands at %d, %v; want %d", version, err, tt.stands)
+			}
+			if err := r.DropEarly(t.Context(), "x"); !errors.Is(err, store.ErrNotFound) {
+				t.Errorf("once more: %v, want ErrNotFound", err)
+			}
+			// and it goes on with its next version
+			handle(t, r, post.deliver(sayData("x", tt.stands+1, "goes on")))
+			if got, version := mustRead(t, r, "x"); version != tt.stands+1 || got.Text != "goes on" {
+				t.Errorf("then it stands at %d and says %q", version, got.Text)
+			}
+		})
+	}
+}
