@@ -102,4 +102,6 @@ e2e: ## the end-to-end test on the cluster of the current kubeconfig; takes kube
 
 .PHONY: clean-data
 clean-data: ## forget everything that make run has stored in DATA_DIR (.data)
-	rm -rf -- "$${DATA_DIR:-.data}"
+	@dir="$${DATA_DIR:-.data}"; cd "$$dir" 2>/dev/null || exit 0; \
+	rm -rf nats auth.db tickets.db orders.db jwt.key; \
+	cd - >/dev/null; rmdir "$$dir" 2>/dev/null || echo "$$dir has other files, which stay"

@@ -32,6 +32,7 @@ func TestBadUsage(t *testing.T) {
 		{"retry of nothing", []string{"parked", "retry"}, "name the events, or say --all"},
 		{"retry of some and all", []string{"parked", "retry", "x", "--all"}, "name the events, or say --all"},
 		{"age without a unit", []string{"gaps", "--older", "5"}, "--older"},
+		{"entity without an id", []string{"gaps", "drop", "ticket"}, "kind/id"},
 		{"interval", []string{"lag", "--watch", "--interval", "0s"}, "--interval 0s"},
 		{"not a URL", []string{"publish", "a", "{}", "--url", "localhost"}, "nats://host:port"},
 		{"not a monitoring URL", []string{"lag", "--monitor", "localhost:8222"}, "http://host:port"},

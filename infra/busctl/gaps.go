@@ -26,7 +26,7 @@ func (*gaps) Help() string {
 	return `An entity waits when a later version came and one before it did not. It goes on by itself the moment that
 one comes. One that waits for long has lost an event at its source, or at the broker by a limit: see lag's LOST. Where
 the source has gone on, verify --resync mends it. Where somebody published an event that its source knows nothing of,
-nothing will ever come:
+nothing will ever come, and what waits can be dropped; a rebuild meets it again in the broker's history:
 
     busctl gaps drop ticket/65a1b2c3d4e5f60718293a4b`
 }
@@ -63,6 +63,16 @@ func (l *gapsList) Run(ctx context.Context, g *gaps, term terminal) error {
 
 type gapsDrop struct {
 	Entities []string `arg:"" name:"entity" help:"The entities, as list shows them: ticket/65a1b2c3d4e5f60718293a4b."`
+}
+
+// Validate finds the mistakes in a command line that the parser does not.
+func (d *gapsDrop) Validate() error {
+	for _, entity := range d.Entities {
+		if kind, id, _ := strings.Cut(entity, "/"); kind == "" || id == "" {
+			return fmt.Errorf("%q is not of the form kind/id", entity)
+		}
+	}
+	return nil
 }
 
 // Run goes over one after the other. The first for which it fails ends it.

@@ -16,30 +16,44 @@ const (
 	hasNone   = "the source has none; left as it is"
 )
 
-// mend makes what differs equal to the source, notes what came of it, and returns how many differ still. Where those
-// are none that the source knows, the service need not show a loss of events any more.
+// mend makes what differs equal to the source, looks whether it is, notes what came of each, and returns how many
+// differ still. Where those are none that the source knows, the service need not show a loss of events any more.
 func (v *verify) mend(ctx context.Context, term terminal, places comparison, differences []difference) (left int, err error) {
-	unmended := 0
+	var tried []difference
 	for i := range differences {
 		d := &differences[i]
 		if d.Outcome, err = places.resync(ctx, *d); err != nil {
-			return 0, err
+			d.Outcome = err.Error() // the others may succeed
 		}
-		switch d.Outcome {
-		case hasNone:
+		if d.Outcome != hasNone {
+			tried = append(tried, *d)
+		}
+	}
+	// Events may have come since they were compared, and what was kept early has been applied with the mending.
+	still, err := places.confirm(ctx, tried, v.Within)
+	if err != nil {
+		return len(differences), err
+	}
+	differs := map[string]bool{}
+	for _, d := range still {
+		differs[d.ID] = true
+	}
+	for i := range differences {
+		d := &differences[i]
+		if differs[d.ID] && (d.Outcome == resynced || d.Outcome == equalNow) {
+			d.Outcome = notMended
+		}
+		if differs[d.ID] || d.Outcome == hasNone {
 			left++
-		case notMended:
-			left++
-			unmended++
 		}
 		if v.JSON {
 			continue
 		}
 		if _, err := fmt.Fprintf(term.out, "%s/%s: %s\n", v.Kind, d.ID, d.Outcome); err != nil {
-			return 0, err
+			return left, err
 		}
 	}
-	if unmended > 0 {
+	if len(still) > 0 {
 		return left, nil
 	}
 	_, err = v.Service.ask(ctx, http.MethodPost, "/replicas/"+v.Kind+"/mended", nil)
@@ -66,9 +80,5 @@ func (c comparison) resync(ctx context.Context, d difference) (outcome string, e
 	if answer.Changed {
 		return resynced, nil
 	}
-	still, err := c.compareOne(ctx, d.ID)
-	if err != nil || still == nil {
-		return equalNow, err
-	}
-	return notMended, nil
+	return equalNow, nil
 }

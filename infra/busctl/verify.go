@@ -36,7 +36,7 @@ replica differs that has the same version with other content, that is still behi
 the source does not know. Exit code 1 where any does, and is not mended.
 
     busctl verify --resync      mends them one by one, also over versions that will never come, and back from
-                                versions that the source has not
+                                versions that the source has not (which a rebuild meets again)
 
     busctl rebuild              makes all of them anew from the broker's history`
 }
@@ -59,19 +59,15 @@ func (v *verify) Run(ctx context.Context, term terminal) error {
 	}
 	left := len(differences)
 	if v.Resync {
-		if left, err = v.mend(ctx, term, places, differences); err != nil {
-			return err
-		}
+		left, err = v.mend(ctx, term, places, differences)
 	}
-	if v.JSON {
-		if err := json.NewEncoder(term.out).Encode(differences); err != nil {
-			return err
-		}
+	if v.JSON { // also what was done before an error
+		err = errors.Join(err, json.NewEncoder(term.out).Encode(differences))
 	}
-	if left > 0 {
-		return errDiffers
+	if err == nil && left > 0 {
+		err = errDiffers
 	}
-	return nil
+	return err
 }
 
 func (v *verify) show(term terminal, checked int, differences []difference) error {
@@ -97,7 +93,7 @@ func version(v *int64) string {
 func (c comparison) confirm(ctx context.Context, suspects []difference, within time.Duration) ([]difference, error) {
 	deadline := time.Now().Add(within)
 	for {
-		var left []difference
+		left := []difference{} // an empty array, not null
 		for _, s := range suspects {
 			d, err := c.compareOne(ctx, s.ID)
 			if err != nil {

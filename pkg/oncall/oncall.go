@@ -76,7 +76,8 @@ type Desk struct {
 //	POST   /parked/{id}/retry        handle it again: {"verdict": "apply"}
 //	DELETE /parked/{id}              drop it; a rebuild parks it again
 //	GET    /gaps[?older=1m]          entities that wait for a version for longer than that
-//	DELETE /gaps/{kind}/{id}         drop what came behind the version that it waits for
+//	DELETE /gaps/{kind}/{id}         drop what came behind the version that it waits for;
+//	                                 a rebuild meets that again
 //	GET    /replicas/{kind}          a page of replicas, as replica.Item
 //	GET    /replicas/{kind}/{id}     one of them
 //	POST   /replicas/{kind}/resync   make one equal to the entity in the body, an event of the kind;

@@ -252,20 +252,6 @@ func (p *Parking) earlyOf(ctx context.Context, entity string) ([]Parked, error) 
 	}
 }
 
-// dropEarly removes those parked events.
-func (p *Parking) dropEarly(ctx context.Context, entity string) error {
-	early, err := p.earlyOf(ctx, entity)
-	if err != nil {
-		return err
-	}
-	for _, entry := range early {
-		if err := p.Drop(ctx, entry.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-			return err
-		}
-	}
-	return nil
-}
-
 func (p *Parking) list(ctx context.Context, q store.Query) ([]Parked, error) {
 	records, err := p.records.List(ctx, q)
 	if err != nil {

@@ -1,0 +1,88 @@
+package main
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+const (
+	idA = "65a1b2c3d4e5f6071829300a"
+	idB = "65a1b2c3d4e5f6071829300b"
+)
+
+// fragile is a source that has a and b, and a service that has neither replica and whose store is away for a.
+type fragile struct {
+	mu    sync.Mutex
+	has   map[string]bool
+	asked []string
+}
+
+func (f *fragile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	ticket := func(id string) string { return fmt.Sprintf(`{"id":%q,"version":0,"title":"concert"}`, id) }
+	id := r.URL.Path[strings.LastIndex(r.URL.Path, "/")+1:]
+	body, _ := io.ReadAll(r.Body)
+	f.asked = append(f.asked, r.Method+" "+r.URL.Path)
+	switch {
+	case r.URL.Path == "/api/tickets":
+		fmt.Fprintf(w, "[%s,%s]", ticket(idA), ticket(idB))
+	case strings.HasPrefix(r.URL.Path, "/api/tickets/"):
+		fmt.Fprint(w, ticket(id))
+	case r.URL.Path == "/replicas/ticket":
+		fmt.Fprint(w, "[]")
+	case id == "resync" && strings.Contains(string(body), idA):
+		w.WriteHeader(http.StatusServiceUnavailable)
+	case id == "resync":
+		f.has[idB] = true
+		fmt.Fprint(w, `{"changed":true}`)
+	case f.has[id]:
+		fmt.Fprintf(w, `{"id":%q,"version":0,"state":{"title":"concert"}}`, id)
+	default:
+		http.NotFound(w, r)
+	}
+}
+
+// One entity that cannot be mended must not keep the others waiting, and is told with its reason.
+func TestResyncGoesOnBehindAFailure(t *testing.T) {
+	places := &fragile{has: map[string]bool{}}
+	server := httptest.NewServer(places)
+	t.Cleanup(server.Close)
+	code, out, stderr := callWith(t, strings.NewReader(""),
+		"verify", "--resync", "--json", "--within", "0s", "--source", server.URL+"/api/tickets", "--admin", server.URL)
+	var got []difference
+	if err := json.Unmarshal([]byte(out), &got); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	zero := int64(0)
+	want := []difference{
+		{ID: idA, Source: &zero, What: behind, Outcome: server.URL + "/replicas/ticket/resync answers 503"},
+		{ID: idB, Source: &zero, What: behind, Outcome: resynced},
+	}
+	if diff := cmp.Diff(want, got); diff != "" || code != failed || !strings.Contains(stderr, errDiffers.Error()) {
+		t.Errorf("exit code %d, %s, outcomes (-want +got):\n%s", code, stderr, diff)
+	}
+	// and what was lost is not forgotten before all is mended
+	for _, request := range places.asked {
+		if strings.HasSuffix(request, "/mended") {
+			t.Errorf("asked for %s", request)
+		}
+	}
+}
+
+func TestNoDifferenceIsAnEmptyArray(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, "[]") }))
+	t.Cleanup(server.Close)
+	out := mustCall(t, "verify", "--json", "--within", "0s", "--source", server.URL, "--admin", server.URL)
+	if out != "[]\n" {
+		t.Errorf("it says %q", out)
+	}
+}
