@@ -1,7 +1,9 @@
 package check_test
 
 import (
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -133,5 +135,47 @@ func TestARequestWithoutAnAnswerMayHaveBeenDoneOrNot(t *testing.T) {
 				t.Errorf("found %v", found)
 			}
 		})
+	}
+}
+
+// A store that is away for long leaves many requests without an answer, each of which may have been done or not.
+func TestManyRequestsWithoutAnAnswerAreDecided(t *testing.T) {
+	// given orders that are made and cancelled in turn, each amid requests that nobody has an answer to
+	var history []check.Op
+	now := 0
+	add := func(op check.Op) {
+		op.Ticket = "t1"
+		history = append(history, at(now, now+10, op))
+		now += 5 // the next one begins before this one is answered
+	}
+	for i := range 60 {
+		order := fmt.Sprint("o", i)
+		now += 20
+		add(check.Op{Kind: check.Reserve, Order: order, Status: 201})
+		now += 20
+		for range 4 {
+			add(check.Op{Kind: check.Reserve, Status: 409})
+			add(check.Op{Kind: check.Cancel, Order: order})
+		}
+		now += 20
+		add(check.Op{Kind: check.Cancel, Order: order, Status: 204})
+	}
+	// and one at the end that takes the ticket for good, which is refused ever after
+	now += 20
+	for range 40 {
+		add(check.Op{Kind: check.Reserve})
+	}
+	now += 20
+	for range 40 {
+		add(check.Op{Kind: check.Reserve, Status: 409})
+	}
+	if found := check.Linearizable(history, time.Minute); len(found) != 0 {
+		t.Errorf("found %v", found)
+	}
+	// but where a reservation is let through behind that, no order explains it
+	now += 20
+	add(check.Op{Kind: check.Reserve, Order: "one more", Status: 201})
+	if found := check.Linearizable(history, time.Minute); len(found) != 1 || !strings.Contains(found[0].Detail, "no order explains") {
+		t.Errorf("found %v", found)
 	}
 }

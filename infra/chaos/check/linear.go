@@ -21,19 +21,21 @@ func Linearizable(history []Op, limit time.Duration) []Finding {
 		name  string
 		model porcupine.Model
 		of    func(Op) bool
+		ops   func([]Op) []Op
 	}{
-		{"its versions", versionModel(), func(op Op) bool { return op.Kind == Create || op.Kind == Edit || op.Kind == Read }},
-		{"its orders", holderModel(), func(op Op) bool { return op.Kind == Reserve || op.Kind == Cancel }},
+		{"its versions", versionModel(), func(op Op) bool { return op.Kind == Create || op.Kind == Edit || op.Kind == Read }, slices.Clone[[]Op]},
+		{"its orders", holderModel(), func(op Op) bool { return op.Kind == Reserve || op.Kind == Cancel }, thatMatter},
 	} {
-		byTicket := map[string][]porcupine.Operation{}
-		for at, op := range history {
+		byTicket := map[string][]Op{}
+		for _, op := range history {
 			if op.Ticket != "" && part.of(op) && tells(op) {
-				byTicket[op.Ticket] = append(byTicket[op.Ticket], operation(at, op))
+				byTicket[op.Ticket] = append(byTicket[op.Ticket], op)
 			}
 		}
 		for _, ticket := range slices.Sorted(maps.Keys(byTicket)) {
 			ops := byTicket[ticket]
-			switch porcupine.CheckOperationsTimeout(part.model, ops, max(time.Second, limit/time.Duration(len(byTicket)))) {
+			share := max(time.Second, limit/time.Duration(len(byTicket)))
+			switch porcupine.CheckOperationsTimeout(part.model, operations(part.ops(ops)), share) {
 			case porcupine.Illegal:
 				found = append(found, Finding{CheckLinearizable, ticket, fmt.Sprintf("%s: no order explains the answers to its %d requests", part.name, len(ops))})
 			case porcupine.Unknown:
@@ -50,18 +52,58 @@ func tells(op Op) bool { return op.Done() || isHeld(op) || (op.Unknown() && op.K
 // isHeld says that a reservation was refused because the ticket is taken: an answer that tells the state.
 func isHeld(op Op) bool { return op.Kind == Reserve && op.Status == 409 }
 
-// numbered is an Op with its place in the history, which names an order whose id nobody was told.
-type numbered struct {
-	Op
-	at int
+// over is the end of the history, behind every answer: what was not done by then never was.
+const over Kind = "over"
+
+// operations are requests as porcupine takes them, and the end behind them.
+func operations(ops []Op) []porcupine.Operation {
+	all := make([]porcupine.Operation, 0, len(ops)+1)
+	for _, op := range ops {
+		ends := op.Return
+		if op.Unknown() {
+			ends = forever
+		}
+		all = append(all, porcupine.Operation{ClientId: op.Client, Input: op, Call: int64(op.Call), Return: int64(ends)})
+	}
+	return append(all, porcupine.Operation{Input: Op{Kind: over}, Call: int64(forever) - 1, Return: int64(forever)})
 }
 
-func operation(at int, op Op) porcupine.Operation {
-	ends := op.Return
-	if op.Unknown() {
-		ends = forever
+// thatMatter leaves out requests about the orders of a ticket that others stand for, as a few dozen that may have been
+// done or not, at any time, cannot be decided:
+//
+//   - Of the reservations without an answer at most one was done, because nobody was told its id, so nobody has
+//     cancelled it. Whichever it was, the one that was sent first may have been it.
+//   - The cancellations of one order are one: it comes after the first was sent, and before one was answered.
+func thatMatter(ops []Op) []Op {
+	var matter []Op
+	cancels := map[string]int{} // the place of an order's
+	lost := -1
+	for _, op := range ops {
+		at, known := cancels[op.Order]
+		switch {
+		case op.Kind == Cancel && known:
+			matter[at] = oneCancel(matter[at], op)
+			continue
+		case op.Kind == Cancel:
+			cancels[op.Order] = len(matter)
+		case op.Unknown() && lost >= 0:
+			matter[lost].Call = min(matter[lost].Call, op.Call)
+			continue
+		case op.Unknown():
+			lost = len(matter)
+		}
+		matter = append(matter, op)
 	}
-	return porcupine.Operation{ClientId: op.Client, Input: numbered{op, at}, Call: int64(op.Call), Return: int64(ends)}
+	return matter
+}
+
+func oneCancel(a, b Op) Op {
+	one := a
+	if one.Unknown() || b.Done() && b.Return < one.Return {
+		one = b
+	}
+	one.Call = min(a.Call, b.Call)
+	return one
 }
 
 // ticketState is a ticket as the model has it. version -1: there is none.
@@ -75,13 +117,15 @@ func versionModel() porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return ticketState{version: -1} },
 		Step: func(state, input, _ any) (bool, any) {
-			s, op := state.(ticketState), input.(numbered)
+			s, op := state.(ticketState), input.(Op)
 			next := ticketState{s.version + 1, op.Content}
 			switch op.Kind {
 			case Create:
 				return s.version == -1 && op.Version == 0, next
 			case Edit:
 				return s.version >= 0 && (op.Unknown() || op.Version == next.version), next
+			case over:
+				return true, s
 			default: // Read
 				return s == ticketState{op.Version, op.Content}, s
 			}
@@ -89,23 +133,35 @@ func versionModel() porcupine.Model {
 	}
 }
 
-// holderModel is who holds one ticket: the state is the order's id, empty where it is free.
+// holderState is who holds one ticket: an order's id, empty where it is free.
+type holderState struct {
+	holder string
+	over   bool
+}
+
+// somebody holds a ticket by an order whose id no client was told.
+const somebody = "somebody"
+
+// holderModel is who holds one ticket, of the requests that matter. One without an answer comes where it changes
+// something, or never.
 func holderModel() porcupine.Model {
 	return porcupine.Model{
-		Init: func() any { return "" },
+		Init: func() any { return holderState{} },
 		Step: func(state, input, _ any) (bool, any) {
-			holder, op := state.(string), input.(numbered)
+			s, op := state.(holderState), input.(Op)
 			switch {
+			case op.Kind == over:
+				return true, holderState{s.holder, true}
 			case op.Kind == Reserve && op.Done():
-				return holder == "", op.Order
-			case op.Kind == Reserve && isHeld(op.Op):
-				return holder != "", holder
-			case op.Kind == Reserve && holder == "": // unknown, and if it was done then here
-				return true, fmt.Sprint("order of request ", op.at)
-			case op.Kind == Cancel && holder == op.Order:
-				return true, ""
-			default: // an unknown one that was not done, or a cancellation again
-				return true, holder
+				return s.holder == "", holderState{op.Order, s.over}
+			case op.Kind == Reserve && isHeld(op):
+				return s.holder != "", s
+			case op.Kind == Reserve && s.holder == "":
+				return true, holderState{somebody, s.over}
+			case op.Kind == Cancel && s.holder == op.Order:
+				return true, holderState{"", s.over}
+			default: // nothing to cancel, or no ticket to be had
+				return op.Done() || s.over, s
 			}
 		},
 	}
