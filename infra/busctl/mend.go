@@ -31,9 +31,6 @@ func (v *verify) mend(ctx context.Context, term terminal, places comparison, dif
 	}
 	// Events may have come since they were compared, and what was kept early has been applied with the mending.
 	still, err := places.confirm(ctx, tried, v.Within)
-	if err != nil {
-		return len(differences), err
-	}
 	differs := map[string]bool{}
 	for _, d := range still {
 		differs[d.ID] = true
@@ -53,8 +50,8 @@ func (v *verify) mend(ctx context.Context, term terminal, places comparison, dif
 			return left, err
 		}
 	}
-	if len(still) > 0 {
-		return left, nil
+	if err != nil || len(still) > 0 {
+		return left, err
 	}
 	_, err = v.Service.ask(ctx, http.MethodPost, "/replicas/"+v.Kind+"/mended", nil)
 	return left, err

@@ -22,6 +22,7 @@ const (
 type fragile struct {
 	mu    sync.Mutex
 	has   map[string]bool
+	blind bool // it shows no replica any more once it has changed one
 	asked []string
 }
 
@@ -44,6 +45,8 @@ func (f *fragile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case id == "resync":
 		f.has[idB] = true
 		fmt.Fprint(w, `{"changed":true}`)
+	case f.blind && len(f.has) > 0:
+		w.WriteHeader(http.StatusInternalServerError)
 	case f.has[id]:
 		fmt.Fprintf(w, `{"id":%q,"version":0,"state":{"title":"concert"}}`, id)
 	default:
@@ -75,6 +78,17 @@ func TestResyncGoesOnBehindAFailure(t *testing.T) {
 		if strings.HasSuffix(request, "/mended") {
 			t.Errorf("asked for %s", request)
 		}
+	}
+}
+
+// What was done is told also where it cannot be looked at again.
+func TestResyncTellsWhatItDidBeforeAFailure(t *testing.T) {
+	server := httptest.NewServer(&fragile{has: map[string]bool{}, blind: true})
+	t.Cleanup(server.Close)
+	code, out, stderr := callWith(t, strings.NewReader(""),
+		"verify", "--resync", "--within", "0s", "--source", server.URL+"/api/tickets", "--admin", server.URL)
+	if code != failed || !strings.Contains(out, idB+": "+resynced) || !strings.Contains(stderr, "answers 500") {
+		t.Errorf("exit code %d, %s, it says\n%s", code, stderr, out)
 	}
 }
 

@@ -25,6 +25,16 @@ func (d *Desk) kind(r *http.Request) (Kind, error) {
 	return Kind{}, fault.New(fault.NotFound, fmt.Sprintf("this service has no replicas of %q", name))
 }
 
+// entity is the one that the path names, and its kind.
+func (d *Desk) entity(r *http.Request) (Kind, event.ID, error) {
+	kind, err := d.kind(r)
+	if err != nil {
+		return Kind{}, "", err
+	}
+	id, err := httpapi.PathID(r, "id")
+	return kind, id, err
+}
+
 // replicas lists a page; the Link header leads to the next one until there is none.
 func (d *Desk) replicas(w http.ResponseWriter, r *http.Request) error {
 	kind, err := d.kind(r)
@@ -49,11 +59,7 @@ func (d *Desk) replicas(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Desk) replica(w http.ResponseWriter, r *http.Request) error {
-	kind, err := d.kind(r)
-	if err != nil {
-		return err
-	}
-	id, err := httpapi.PathID(r, "id")
+	kind, id, err := d.entity(r)
 	if err != nil {
 		return err
 	}
@@ -65,11 +71,7 @@ func (d *Desk) replica(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (d *Desk) dropEarly(w http.ResponseWriter, r *http.Request) error {
-	kind, err := d.kind(r)
-	if err != nil {
-		return err
-	}
-	id, err := httpapi.PathID(r, "id")
+	kind, id, err := d.entity(r)
 	if err != nil {
 		return err
 	}

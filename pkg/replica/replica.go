@@ -17,7 +17,7 @@
 // brings neighbours together, lanes.go takes batches from it, parking.go sets aside what cannot be applied,
 // consumer.go is a member of the group, membership.go joins and leaves, window.go decides how many events a member
 // holds at once, replay.go reads history again, generation.go and rebuild.go make replicas anew, resync.go,
-// retention.go and oncall.go are for people.
+// dropearly.go, retention.go and oncall.go are for people.
 package replica
 
 import (
