@@ -2,10 +2,12 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net/http"
 
 	"ticketing/pkg/oncall"
+	"ticketing/pkg/replica"
 )
 
 // What can come of mending.
@@ -17,8 +19,9 @@ const (
 )
 
 // mend makes what differs equal to the source, looks whether it is, notes what came of each, and returns how many
-// differ still. Where those are none that the source knows, the service need not show a loss of events any more.
-func (v *verify) mend(ctx context.Context, term terminal, places comparison, differences []difference) (left int, err error) {
+// differ still. If those are none that the source knows, the service need not show the loss any more that was known
+// before.
+func (v *verify) mend(ctx context.Context, term terminal, places comparison, lost replica.Loss, differences []difference) (left int, err error) {
 	var tried []difference
 	for i := range differences {
 		d := &differences[i]
@@ -53,8 +56,23 @@ func (v *verify) mend(ctx context.Context, term terminal, places comparison, dif
 	if err != nil || len(still) > 0 {
 		return left, err
 	}
-	_, err = v.Service.ask(ctx, http.MethodPost, "/replicas/"+v.Kind+"/mended", nil)
-	return left, err
+	return left, v.forget(ctx, lost)
+}
+
+// loss is what the service knew to be lost before anything was compared.
+func (v *verify) loss(ctx context.Context) (lost replica.Loss, err error) {
+	_, err = v.Service.ask(ctx, http.MethodGet, "/replicas/"+v.Kind+"/loss", &lost)
+	return lost, err
+}
+
+// forget has the service forget that loss; if it has grown meanwhile, this fails with the service's reason.
+func (v *verify) forget(ctx context.Context, lost replica.Loss) error {
+	body, err := json.Marshal(lost)
+	if err != nil {
+		return err
+	}
+	_, err = v.Service.send(ctx, http.MethodPost, "/replicas/"+v.Kind+"/mended", body, nil)
+	return err
 }
 
 // resync hands the source's document to the service. What the source does not know it cannot mend.

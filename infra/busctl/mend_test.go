@@ -22,8 +22,11 @@ const (
 type fragile struct {
 	mu    sync.Mutex
 	has   map[string]bool
+	whole bool // it has both replicas
 	blind bool // it shows no replica any more once it has changed one
 	asked []string
+	// forgotten is the loss that it was told is mended.
+	forgotten string
 }
 
 func (f *fragile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -40,6 +43,10 @@ func (f *fragile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, ticket(id))
 	case r.URL.Path == "/replicas/ticket":
 		fmt.Fprint(w, "[]")
+	case r.URL.Path == "/replicas/ticket/loss":
+		fmt.Fprint(w, `{"events":3,"since":"2026-01-02T03:04:05Z"}`)
+	case r.URL.Path == "/replicas/ticket/mended":
+		f.forgotten = string(body)
 	case id == "resync" && strings.Contains(string(body), idA):
 		w.WriteHeader(http.StatusServiceUnavailable)
 	case id == "resync":
@@ -47,7 +54,7 @@ func (f *fragile) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"changed":true}`)
 	case f.blind && len(f.has) > 0:
 		w.WriteHeader(http.StatusInternalServerError)
-	case f.has[id]:
+	case f.has[id] || f.whole:
 		fmt.Fprintf(w, `{"id":%q,"version":0,"state":{"title":"concert"}}`, id)
 	default:
 		http.NotFound(w, r)
@@ -78,6 +85,20 @@ func TestResyncGoesOnBehindAFailure(t *testing.T) {
 		if strings.HasSuffix(request, "/mended") {
 			t.Errorf("asked for %s", request)
 		}
+	}
+}
+
+// Only the loss that was known before the comparison is forgotten: more may be lost while it goes on.
+func TestResyncForgetsTheLossThatWasKnown(t *testing.T) {
+	places := &fragile{has: map[string]bool{}, whole: true}
+	server := httptest.NewServer(places)
+	t.Cleanup(server.Close)
+	mustCall(t, "verify", "--resync", "--within", "0s", "--source", server.URL+"/api/tickets", "--admin", server.URL)
+	if want := `{"events":3,"since":"2026-01-02T03:04:05Z"}`; places.forgotten != want {
+		t.Errorf("forgotten is %s, want %s", places.forgotten, want)
+	}
+	if first := places.asked[0]; first != "GET /replicas/ticket/loss" {
+		t.Errorf("it first asked for %s", first)
 	}
 }
 

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/replica"
 )
 
 // verify compares a service's replicas with their source, entity by entity, while both go on.
@@ -44,6 +45,13 @@ the source does not know. Exit code 1 where any does, and is not mended.
 // Run compares, and mends where it is told to.
 func (v *verify) Run(ctx context.Context, term terminal) error {
 	places := comparison{source: v.Source, kind: v.Kind, service: v.Service}
+	var lost replica.Loss
+	if v.Resync {
+		var err error
+		if lost, err = v.loss(ctx); err != nil {
+			return err
+		}
+	}
 	checked, suspects, err := places.compareAll(ctx)
 	if err != nil {
 		return err
@@ -59,7 +67,7 @@ func (v *verify) Run(ctx context.Context, term terminal) error {
 	}
 	left := len(differences)
 	if v.Resync {
-		left, err = v.mend(ctx, term, places, differences)
+		left, err = v.mend(ctx, term, places, lost, differences)
 	}
 	if v.JSON { // also what was done before an error
 		err = errors.Join(err, json.NewEncoder(term.out).Encode(differences))

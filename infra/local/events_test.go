@@ -8,7 +8,7 @@ import (
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/event"
-	"ticketing/pkg/replica"
+	"ticketing/pkg/parking"
 	"ticketing/services/orders"
 )
 
@@ -65,9 +65,9 @@ func differs(ctx context.Context, service *orders.Service, want ticket) string {
 	return ""
 }
 
-func parked(t testing.TB, s *System) []replica.Parked {
+func parked(t testing.TB, s *System) []parking.Entry {
 	t.Helper()
-	entries, err := ordersOf(t, s).Parking().List(t.Context(), "", 1000)
+	entries, _, err := ordersOf(t, s).Parking().List(t.Context(), "", 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -23,7 +23,14 @@ type Page struct {
 }
 
 // ParsePage reads ?limit= and ?after=. It returns an Invalid fault that names the parameter.
-func ParsePage(r *http.Request) (Page, error) {
+func ParsePage(r *http.Request) (Page, error) { return parsePage(r, parseAfter) }
+
+// ParseCursor does so for a list whose elements have ids of another form than entities. The list makes sense of After.
+func ParseCursor(r *http.Request) (Page, error) {
+	return parsePage(r, func(query url.Values) (string, error) { return query.Get("after"), nil })
+}
+
+func parsePage(r *http.Request, parseAfter func(url.Values) (string, error)) (Page, error) {
 	query, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return Page{}, fault.New(fault.Invalid, "query is malformed")

@@ -113,10 +113,21 @@ func (d *Desk) collect(ctx context.Context, out chan<- prometheus.Metric, gauge 
 	if gaps, err := d.findGaps(ctx, DefaultGapAge); err == nil {
 		gauge(describe("gaps", "Entities that have waited for a version for longer than a minute, at most "+strconv.Itoa(mostGaps)+"."), float64(len(gaps)))
 	}
-	if parked, err := d.Parking.List(ctx, "", mostParked); err == nil {
-		gauge(describe("parked_events", "Parked events, at most "+strconv.Itoa(mostParked)+"."), float64(len(parked)))
+	if parked, err := d.countParked(ctx); err == nil {
+		gauge(describe("parked_events", "Parked events, at most "+strconv.Itoa(mostParked)+" of each kind."), float64(parked))
 	}
 }
 
-// mostParked bounds how many parked events are counted.
+func (d *Desk) countParked(ctx context.Context) (all int, err error) {
+	for _, k := range d.Kinds {
+		n, err := k.Parking().Count(ctx, mostParked)
+		if err != nil {
+			return 0, err
+		}
+		all += n
+	}
+	return all, nil
+}
+
+// mostParked bounds how many parked events of a kind are counted.
 const mostParked = 1000

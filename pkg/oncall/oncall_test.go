@@ -21,6 +21,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/oncall"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -75,7 +76,7 @@ func start(t *testing.T) *station {
 			t.Error(err)
 		}
 	})
-	s.desk = &oncall.Desk{Parking: r.Parking(), Kinds: []oncall.Kind{{Replica: r, Rebuilder: consumer}}, Log: log, Now: time.Now}
+	s.desk = &oncall.Desk{Kinds: []oncall.Kind{{Replica: r, Rebuilder: consumer}}, Log: log, Now: time.Now}
 	admin := httpapi.Admin()
 	s.desk.Routes(admin)
 	s.handler = admin
@@ -135,11 +136,11 @@ func TestAPersonSeesRetriesAndDrops(t *testing.T) {
 	parked := s.awaitParked(2)
 	failed, poison := parked[0], parked[1]
 	// then each is shown with its reason and payload
-	if failed.Reason != replica.ReasonFailed || !strings.Contains(failed.Error, "no such seat") || failed.Text != version0 ||
+	if failed.Reason != parking.Failed || !strings.Contains(failed.Error, "no such seat") || failed.Text != version0 ||
 		failed.Entity != "ticket/65a1b2c3d4e5f60718293a4b" || failed.Attempts != 1 {
 		t.Errorf("failed one: %+v", failed)
 	}
-	if poison.Reason != replica.ReasonPoison || poison.Error != "ticket:updated: id: missing" || poison.Sequence != 1 {
+	if poison.Reason != parking.Poison || poison.Error != "ticket:updated: id: missing" || poison.Sequence != 1 {
 		t.Errorf("poisoned one: %+v", poison)
 	}
 	var one oncall.Parked

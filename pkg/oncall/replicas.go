@@ -1,6 +1,7 @@
 package oncall
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -119,12 +120,32 @@ func (d *Desk) resync(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteJSON(w, http.StatusOK, Resynced{Changed: changed})
 }
 
+func (d *Desk) loss(w http.ResponseWriter, r *http.Request) error {
+	kind, err := d.kind(r)
+	if err != nil {
+		return err
+	}
+	loss, err := kind.Loss(r.Context())
+	if err != nil {
+		return err
+	}
+	return httpapi.WriteJSON(w, http.StatusOK, loss)
+}
+
 func (d *Desk) mended(w http.ResponseWriter, r *http.Request) error {
 	kind, err := d.kind(r)
 	if err != nil {
 		return err
 	}
-	if err := kind.LossMended(r.Context()); err != nil {
+	var mended replica.Loss
+	if err := json.NewDecoder(http.MaxBytesReader(w, r.Body, httpapi.MaxBody)).Decode(&mended); err != nil {
+		return fault.New(fault.Invalid, "the body must be the loss that is mended, as GET .../loss shows it")
+	}
+	err = kind.LossMended(r.Context(), mended)
+	if errors.Is(err, replica.ErrMoreLost) {
+		return fault.New(fault.Conflict, err.Error())
+	}
+	if err != nil {
 		return err
 	}
 	w.WriteHeader(http.StatusNoContent)

@@ -9,6 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store/bolt/bolttest"
 )
 
@@ -23,11 +24,9 @@ func (c *clock) set(sinceNoon time.Duration) { c.at = noon.Add(sinceNoon) }
 func openAtNoon(t testing.TB, kind Kind[history]) (*Replica[history], *clock) {
 	t.Helper()
 	c := &clock{at: noon}
-	r, err := Open(t.Context(), kind, bolttest.Open(t), Config{MaxAttempts: 3, Now: c.now}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return r, c
+	config := small()
+	config.Now = c.now
+	return openWith(t, kind, bolttest.Open(t), config), c
 }
 
 // What people see of a parked event must make sense to them, whatever was done to the clock between its attempts.
@@ -58,7 +57,7 @@ func TestParkedWhileTheClockIsSet(t *testing.T) {
 				handle(t, r, post.redeliver(1, attempt+1, sayData("x", 0, "text 0")))
 			}
 			parked := mustListParked(t, r)
-			if len(parked) != 1 || parked[0].Reason != ReasonFailed || parked[0].Attempts != 3 {
+			if len(parked) != 1 || parked[0].Reason != parking.Failed || parked[0].Attempts != 3 {
 				t.Fatalf("parked: %+v, want it after 3 attempts", parked)
 			}
 			// and the last time is what the clock said then, and the first is not after it
@@ -78,8 +77,8 @@ func TestGapsWhileTheClockIsSet(t *testing.T) {
 		"kept": {func(m *mail) []*delivery[history] { return m.sayFrom("x", 1, 2) },
 			Gap{Entity: "history/x", WaitsFor: 0, Kept: 2}},
 		"parked": {func(m *mail) []*delivery[history] {
-			return append(m.sayFrom("x", 1, MaxEarly), m.say("x", MaxEarly+2), m.say("x", 0))
-		}, Gap{Entity: "history/x", WaitsFor: MaxEarly + 1, More: true}},
+			return append(m.sayFrom("x", 1, room), m.say("x", room+2), m.say("x", 0))
+		}, Gap{Entity: "history/x", WaitsFor: room + 1, More: true}},
 	}
 	for name, tt := range map[string]struct {
 		now, since time.Duration // since noon, when the gap began
@@ -152,7 +151,9 @@ func TestARebuildWhileTheClockIsSet(t *testing.T) {
 		// when the clock is set before it ends, which it does at once without a store
 		c.set(set)
 		db.away.Store(true)
-		member.doRebuild(t.Context(), false)
+		if err := member.doRebuild(t.Context(), false); err != nil {
+			t.Errorf("a rebuild that changed nothing ended the turn: %v", err)
+		}
 		// then it has not ended before it began
 		got := member.Rebuild()
 		if got.Running || got.Error == "" || !got.Started.Equal(noon) || got.Ended.Sub(got.Started) != want {

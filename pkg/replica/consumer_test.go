@@ -18,6 +18,7 @@ import (
 	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -161,7 +162,7 @@ func TestAnEntityTheStoreRefusesBlocksNobody(t *testing.T) {
 	publishAll(t, publisher, sayData("big", 0, "a"), sayData("x", 0, "b"), sayData("y", 0, "c"))
 	eventually(t, "the others are applied", func() bool { return standsAt(r, "x", 0)() && standsAt(r, "y", 0)() })
 	eventually(t, "it is parked", func() bool { return len(mustListParked(t, r)) == 1 })
-	if parked := mustListParked(t, r)[0]; parked.Reason != ReasonFailed || !strings.Contains(parked.Error, "too large") {
+	if parked := mustListParked(t, r)[0]; parked.Reason != parking.Failed || !strings.Contains(parked.Error, "too large") {
 		t.Errorf("parked %+v", parked)
 	}
 	awaitLag(t, publisher, 0)
@@ -204,8 +205,8 @@ func TestThousandsOfEarlyEventsBlockNobody(t *testing.T) {
 	for i := range strangers {
 		early = append(early, sayData(event.ID(fmt.Sprint("e", i)), 1, "early"))
 	}
-	for range 10 {
-		early = append(early, []byte(`{"version":"huge"}`))
+	for i := range 10 {
+		early = append(early, fmt.Appendf(nil, `{"version":"huge %d"}`, i))
 	}
 	publishAll(t, publisher, early...)
 	// when a good one comes behind them, it is applied, and nothing stays un-acked

@@ -4,21 +4,21 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 )
 
 // DropEarly removes the events that are kept or parked behind the version that an entity waits for: a person has
-// decided that it will never come, as where somebody published an event of their own. The entity stays at its
-// version; one of which no event was applied is not seen, as before. Durable on return; a crash or an error may leave
-// some of them parked. A rebuild meets them in the broker's history again. store.ErrNotFound where no version is missing.
+// decided that it will never come, as when somebody published an event of their own. The entity stays at its version;
+// one of which no event was applied is not seen, as before. Durable on return; a crash or an error may leave some of
+// them parked. A rebuild meets them in the broker's history again. store.ErrNotFound if no version is missing, also
+// if the next one has come and could not be applied yet.
 func (r *Replica[T]) DropEarly(ctx context.Context, id event.ID) error {
 	for dropped := false; ; {
 		written := r.present.Load()
-		err := r.tryDropEarly(ctx, written.records, id)
+		err := r.tryDropEarly(ctx, written, id)
 		if errors.Is(err, store.ErrConflict) {
 			continue // an event came meanwhile
 		}
@@ -26,7 +26,7 @@ func (r *Replica[T]) DropEarly(ctx context.Context, id event.ID) error {
 			err = nil // in another generation they need not be
 		}
 		if err != nil {
-			return fmt.Errorf("drop the early events of %s: %w", r.entity(id), err)
+			return fmt.Errorf("drop the early events of %s: %w", entityName(r.kind.Name, id), err)
 		}
 		dropped = true
 		if present, err := r.follow(ctx); err != nil || present.number == written.number {
@@ -35,26 +35,25 @@ func (r *Replica[T]) DropEarly(ctx context.Context, id event.ID) error {
 	}
 }
 
-func (r *Replica[T]) tryDropEarly(ctx context.Context, records store.Collection, id event.ID) error {
-	record, err := records.Get(ctx, string(id))
+func (r *Replica[T]) tryDropEarly(ctx context.Context, g *generation, id event.ID) error {
+	record, err := g.records.Get(ctx, string(id))
 	if err != nil {
 		return err
 	}
-	img := newImage(&r.kind, id, record)
-	if _, failing := img.early[int64(img.version.Next())]; failing {
-		return store.ErrNotFound // it has come, and its reaction does not succeed
-	}
-	unneeded := slices.Collect(maps.Values(img.early))
+	img := newImage(&r.kind, r.config, id, record)
+	_, come := img.early[int64(img.version.Next())]
+	var parked []string
 	if img.overflow {
-		parked, err := r.parking.earlyOf(ctx, r.entity(id))
+		err := g.lot.EachEarly(ctx, entityName(r.kind.Name, id), func(e parking.Entry) bool {
+			come = come || e.Version == img.version.Next()
+			parked = append(parked, e.ID)
+			return !come
+		})
 		if err != nil {
 			return err
 		}
-		for _, entry := range parked {
-			unneeded = append(unneeded, entry.event())
-		}
 	}
-	if len(unneeded) == 0 {
+	if come || len(img.early)+len(parked) == 0 {
 		return store.ErrNotFound
 	}
 	img.early, img.overflow = nil, false
@@ -62,10 +61,10 @@ func (r *Replica[T]) tryDropEarly(ctx context.Context, records store.Collection,
 	if err != nil {
 		return err
 	}
-	// The write decides, as the missing version may come at any moment, and only then are notes removed. The record
-	// stays also where it is empty: a new one would begin with revisions that another member has read of this one.
-	if err := records.Put(ctx, w); err != nil {
+	// The write decides, as the missing version may come at any moment, and only then are the parked ones removed. The
+	// record stays even if it is empty: a new one would begin with revisions that another member has read of this one.
+	if err := g.records.Put(ctx, w); err != nil {
 		return err
 	}
-	return r.parking.settled(ctx, unneeded)
+	return g.lot.Settle(ctx, parked)
 }

@@ -23,10 +23,10 @@ func TestDropEarly(t *testing.T) {
 			return []*delivery[history]{m.say("x", 0), m.say("x", 2), m.say("x", 3)}
 		}, 0},
 		"of an entity never seen":    {func(m *mail) []*delivery[history] { return m.sayFrom("x", 2, 3) }, event.None},
-		"more than the record keeps": {func(m *mail) []*delivery[history] { return m.sayFrom("x", 1, MaxEarly+10) }, event.None},
+		"more than the record keeps": {func(m *mail) []*delivery[history] { return m.sayFrom("x", 1, room+10) }, event.None},
 		"of which only the parked are left": {func(m *mail) []*delivery[history] {
-			return append(m.sayFrom("x", 1, MaxEarly), m.say("x", MaxEarly+2), m.say("x", 0))
-		}, MaxEarly},
+			return append(m.sayFrom("x", 1, room), m.say("x", room+2), m.say("x", 0))
+		}, room},
 	} {
 		t.Run(name, func(t *testing.T) {
 			// given an entity that waits
@@ -86,7 +86,7 @@ func TestDropEarlyLeavesWhatIsNext(t *testing.T) {
 
 // The missing version comes at the last moment: then what waited is history like any other.
 func TestDropEarlyWhileTheMissingVersionComes(t *testing.T) {
-	const last = MaxEarly + 10
+	const last = room + 10
 	db := &interruptedDB{Database: bolttest.Open(t)}
 	person, member := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
 	post := newMail(historyKind())

@@ -12,6 +12,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 )
 
@@ -106,9 +107,25 @@ func (m *mail) say(id event.ID, version event.Version) *delivery[history] {
 	return m.deliver(sayData(id, version, fmt.Sprint("text ", version)))
 }
 
+// room is how many early events a record keeps in these tests, and roomBytes how many bytes of them.
+const (
+	room      = 3
+	roomBytes = 3000
+)
+
+// small are bounds so low that every test that fills a record goes over them.
+func small() Config {
+	return Config{MaxAttempts: 3, MaxEarly: room, MaxEarlyBytes: roomBytes, ParkingPage: 2}
+}
+
 func openHistories(t testing.TB, kind Kind[history], db store.Database) *Replica[history] {
 	t.Helper()
-	r, err := Open(t.Context(), kind, db, Config{MaxAttempts: 3}, slog.New(slog.DiscardHandler))
+	return openWith(t, kind, db, small())
+}
+
+func openWith(t testing.TB, kind Kind[history], db store.Database, config Config) *Replica[history] {
+	t.Helper()
+	r, err := Open(t.Context(), kind, db, config, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,11 +148,25 @@ func mustRead(t testing.TB, r *Replica[history], id event.ID) (history, event.Ve
 	return h, version
 }
 
-func mustListParked(t testing.TB, r *Replica[history]) []Parked {
+func mustListParked(t testing.TB, r *Replica[history]) []parking.Entry {
 	t.Helper()
-	parked, err := r.Parking().List(context.Background(), "", 1000)
+	parked, _, err := r.Parking().List(context.Background(), "", 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return parked
+}
+
+// mustListNotes returns all that the present lot holds, also the counted attempts of what is not parked.
+func mustListNotes(t testing.TB, r *Replica[history]) []store.Record {
+	t.Helper()
+	records, err := r.db.Collection(t.Context(), store.Spec{Name: r.lotName(r.present.Load().number)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes, err := records.List(t.Context(), store.Query{Limit: 100})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return notes
 }

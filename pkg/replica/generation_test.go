@@ -22,7 +22,7 @@ func holding(t testing.TB, r *Replica[history], last int) []int {
 	t.Helper()
 	var numbers []int
 	for number := 1; number <= last; number++ {
-		generation, err := r.open(t.Context(), number)
+		generation, err := r.open(t.Context(), number, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -187,7 +187,7 @@ func TestAMemberWhoseGenerationWasRemoved(t *testing.T) {
 	if err := hung.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Drop(t.Context(), hung.generationName(1)); err != nil {
+	if err := db.Drop(t.Context(), hung.recordsName(1)); err != nil {
 		t.Fatal(err)
 	}
 	// when it goes on

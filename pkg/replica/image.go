@@ -4,15 +4,17 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"maps"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 )
 
-// gapIndex is the index by which records that wait for a missing version are found. Its values are
-// gapKept where all early events are in the record and gapParked where some were parked for lack of room.
+// gapIndex is the index by which records that wait for a missing version are found. Its values are gapKept if all
+// early events are in the record and gapParked if some were parked for lack of room.
 const (
 	gapIndex  = "gap"
 	gapKept   = "kept"
@@ -22,14 +24,22 @@ const (
 // image is one replica in memory while events are decided on it. It does no I/O but through React.
 type image[T any] struct {
 	kind     *Kind[T]
+	config   Config // for the room that a record has
 	id       event.ID
-	revision int64 // of the record it was read from; 0 where there was none
+	revision int64 // of the record it was read from; 0 if there was none
 	version  event.Version
-	stored   []byte // the state as it was read, while nobody needed it decoded
-	state    T      // else this
-	early    map[int64]store.Event
-	// overflow says that early events of this entity may be parked.
+	// reacted is the version that the generation before has reacted to; event.None if there is none.
+	reacted event.Version
+	stored  []byte // the state as it was read, while nobody needed it decoded
+	state   T      // else this
+	early   map[int64]store.Event
+	// overflow says that early events of this entity may be parked. waiting are those known here.
 	overflow bool
+	waiting  waiting
+	// conflicts are early events of which another one with the same version was applied.
+	conflicts []parking.Entry
+	// failing is the kept or parked event that is next and could not be applied.
+	failing *failing
 	// released are the kept and parked events that have been applied since it was read.
 	released []released
 	// dirty says that the image differs from the record.
@@ -42,9 +52,16 @@ type released struct {
 	event   store.Event
 }
 
+// failing is an event whose turn has come and which could not be applied.
+type failing struct {
+	version event.Version
+	event   store.Event
+	cause   error
+}
+
 // newImage reads a record; the zero record stands for an entity of which nothing is known.
-func newImage[T any](kind *Kind[T], id event.ID, record store.Record) *image[T] {
-	img := &image[T]{kind: kind, id: id, revision: record.Revision, version: event.None}
+func newImage[T any](kind *Kind[T], config Config, id event.ID, record store.Record) *image[T] {
+	img := &image[T]{kind: kind, config: config, id: id, revision: record.Revision, version: event.None, reacted: event.None}
 	if record.Revision == 0 {
 		return img
 	}
@@ -57,17 +74,23 @@ func newImage[T any](kind *Kind[T], id event.ID, record store.Record) *image[T] 
 	return img
 }
 
-// before is the state that a change is applied to: none where the change carries the whole entity.
+// before is the state that a change is applied to: none if the change carries the whole entity.
 func (img *image[T]) before(change Change[T]) (T, error) {
 	var none T
 	if change.Whole {
 		return none, nil
 	}
+	return img.decoded()
+}
+
+// decoded is the state as it stands.
+func (img *image[T]) decoded() (T, error) {
 	if img.stored != nil {
-		if err := json.Unmarshal(img.stored, &img.state); err != nil {
-			return none, fmt.Errorf("decode %s %s: %w", img.kind.Name, img.id, err)
+		var state T
+		if err := json.Unmarshal(img.stored, &state); err != nil {
+			return state, fmt.Errorf("decode %s %s: %w", img.kind.Name, img.id, err)
 		}
-		img.stored = nil
+		img.state, img.stored = state, nil
 	}
 	return img.state, nil
 }
@@ -101,8 +124,8 @@ func (img *image[T]) write() (store.Write, error) {
 	return w, err
 }
 
-// take decides on one event and applies the decision. errNoRoom comes with Early when the record is
-// full; the error of React comes with Failed.
+// take decides on one event and applies the decision. errNoRoom comes with Early if the lot is to have it; the error of
+// React comes with Failed.
 func (img *image[T]) take(ctx context.Context, change Change[T], ev store.Event) (Verdict, error) {
 	verdict := Decide(img.version, change.Version, func() bool { return img.says(change) })
 	switch verdict {
@@ -116,7 +139,8 @@ func (img *image[T]) take(ctx context.Context, change Change[T], ev store.Event)
 	return verdict, nil
 }
 
-// says reports whether applying the change would leave the state as it is.
+// says reports whether applying the change would leave the state as it is. It compares what the stored state means
+// today, not its bytes: an earlier release may have written it, without a field of today.
 func (img *image[T]) says(change Change[T]) bool {
 	before, err := img.before(change)
 	if err != nil {
@@ -126,7 +150,11 @@ func (img *image[T]) says(change Change[T]) bool {
 	if err != nil {
 		return false
 	}
-	stored, err := img.encoded()
+	stands, err := img.decoded()
+	if err != nil {
+		return false
+	}
+	stored, err := json.Marshal(stands)
 	return err == nil && bytes.Equal(stored, again)
 }
 
@@ -136,21 +164,22 @@ func (img *image[T]) apply(ctx context.Context, change Change[T]) error {
 		return err
 	}
 	after := change.Apply(before)
-	if img.kind.React != nil {
+	if img.kind.React != nil && change.Version > img.reacted {
 		if err := img.kind.React(ctx, img.id, change.Version, after); err != nil {
 			return fmt.Errorf("react to %s %s version %d: %w", img.kind.Name, img.id, change.Version, err)
 		}
 	}
 	img.stored, img.state, img.version = nil, after, change.Version
 	img.drop(int64(change.Version))
+	img.pass()
 	return nil
 }
 
-// errNoRoom: the record keeps as many early events as it may.
-var errNoRoom = fmt.Errorf("more than %d early events or %d bytes of them", MaxEarly, MaxEarlyBytes)
+// errNoRoom: the record does not keep the early event; the lot has it, or is to have it.
+var errNoRoom = errors.New("the record has no room for the early event")
 
-// keep adds an early event. Of two with the same version and other content the first is kept, as
-// nothing tells which one is right.
+// keep adds an early event. Of two with the same version and different content the first is kept, because nothing
+// shows which one is right.
 func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error) {
 	if kept, ok := img.early[int64(version)]; ok {
 		if kept.Channel == ev.Channel && bytes.Equal(kept.Data, ev.Data) {
@@ -158,10 +187,15 @@ func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error
 		}
 		return Conflict, nil
 	}
-	if len(img.early) >= MaxEarly || img.earlyBytes()+len(ev.Data) > MaxEarlyBytes {
-		// Always a write, also where the mark is set already: if another member has gone on meanwhile the
-		// write conflicts, and the event is decided again instead of being parked behind its turn.
+	if img.waiting.has(version, ev) {
+		return Early, errNoRoom
+	}
+	if len(img.early) >= img.config.MaxEarly || img.earlyBytes()+len(ev.Data) > img.config.MaxEarlyBytes {
+		// Always a write, also if the mark is set already: if another member has gone on meanwhile the write
+		// conflicts, and the event is decided again instead of being parked behind its turn.
 		img.overflow, img.dirty = true, true
+		img.waiting.add(parking.Entry{Reason: parking.Early, Channel: ev.Channel, Sequence: ev.Sequence,
+			Entity: entityName(img.kind.Name, img.id), Version: version, Error: img.full(), Data: ev.Data})
 		return Early, errNoRoom
 	}
 	if img.early == nil {
@@ -172,6 +206,10 @@ func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error
 	return Early, nil
 }
 
+func (img *image[T]) full() string {
+	return fmt.Sprintf("more than %d early events or %d bytes of them", img.config.MaxEarly, img.config.MaxEarlyBytes)
+}
+
 func (img *image[T]) earlyBytes() (n int) {
 	for _, ev := range img.early {
 		n += len(ev.Data)
@@ -179,17 +217,19 @@ func (img *image[T]) earlyBytes() (n int) {
 	return n
 }
 
-// drain applies the kept events that are next, one after the other. Where one fails it returns that
-// event, which stays kept.
-func (img *image[T]) drain(ctx context.Context) (failed store.Event, err error) {
-	for {
-		next := int64(img.version.Next())
-		ev, ok := img.early[next]
+// drain applies the kept and parked events that are next, one after the other. It stops at one that fails.
+func (img *image[T]) drain(ctx context.Context) {
+	for img.failing == nil {
+		next := img.version.Next()
+		ev, ok := img.early[int64(next)]
 		if !ok {
-			return store.Event{}, nil
+			ev, ok = img.waiting.at(next)
+		}
+		if !ok {
+			return
 		}
 		if err := img.applyEvent(ctx, ev); err != nil {
-			return ev, err
+			img.failing = &failing{next, ev, err}
 		}
 	}
 }
@@ -207,8 +247,28 @@ func (img *image[T]) applyEvent(ctx context.Context, ev store.Event) error {
 	return nil
 }
 
+// pass lets go of the parked events whose turn is over. Those with the version that the entity stands at now and
+// different content are conflicts.
+func (img *image[T]) pass() {
+	for _, entry := range img.waiting.pass(img.version) {
+		change, err := img.kind.Decode(event.Subject(entry.Channel), entry.Data)
+		if err == nil && entry.Version == img.version && !img.says(change) {
+			img.conflicts = append(img.conflicts, entry)
+		}
+	}
+}
+
 // drop removes the kept event of this version, if there is one.
 func (img *image[T]) drop(version int64) {
 	delete(img.early, version)
 	img.dirty = true
 }
+
+// hasNext reports whether an event has come that is the next one, though it could not be applied.
+func (img *image[T]) hasNext() bool {
+	_, kept := img.early[int64(img.version.Next())]
+	_, parked := img.waiting.at(img.version.Next())
+	return kept || parked
+}
+
+func entityName(kind string, id event.ID) string { return kind + "/" + string(id) }

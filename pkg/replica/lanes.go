@@ -8,20 +8,6 @@ import (
 	"golang.org/x/sync/semaphore"
 )
 
-// maxBatch bounds how many events one write carries. A short stretch of the queue has as many neighbours as a long
-// one, and leaves more for the next lane to choose from: 500 to 1,000 measured alike, 2,000 and 4,000 were a tenth
-// and a fifth slower (make bench).
-const maxBatch = 1024
-
-// maxReactions bounds a batch of events that are reacted to, as far as an entity need not be divided. The reactions are one write each, one after the other,
-// and nothing of the batch is settled before the last; the write of the replicas that they share is small
-// beside so many.
-const maxReactions = 64
-
-// maxHeld bounds the bytes of the payloads in all lanes together, waiting and in work: the broker lets an
-// event have 1 MiB, and thousands of those at once would end a process of some hundred MB.
-const maxHeld = 32 << 20
-
 // minSize is what a small event counts, for what it takes beside its payload.
 const minSize = 512
 
@@ -31,16 +17,17 @@ const minSize = 512
 type lanes[T any] struct {
 	waiting *queue[T]
 	wake    chan struct{}       // has one for each that could work, as far as there are lanes to wake
-	room    *semaphore.Weighted // of maxHeld
-	held    atomic.Int64        // events, waiting and in work
+	room    *semaphore.Weighted // of most bytes
+	most    int64
+	held    atomic.Int64 // events, waiting and in work
 	wg      sync.WaitGroup
 }
 
-// startLanes runs n lanes until ctx ends; wait returns when none runs any more. bound is how many
-// deliveries the next batch may have (see queue.take). handle gets them in the order of their entities' ids, and settles every
-// delivery of a batch before it returns.
-func startLanes[T any](ctx context.Context, n int, bound func() int, handle func(context.Context, []*delivery[T])) *lanes[T] {
-	l := &lanes[T]{waiting: newQueue[T](), wake: make(chan struct{}, n), room: semaphore.NewWeighted(maxHeld)}
+// startLanes runs n lanes, which hold at most that many bytes of payload, until ctx ends; wait returns when none runs
+// any more. bound is how many deliveries the next batch may have (see queue.take). handle gets them in the order of
+// their entities' ids, and settles every delivery of a batch before it returns.
+func startLanes[T any](ctx context.Context, n int, most int64, bound func() int, handle func(context.Context, []*delivery[T])) *lanes[T] {
+	l := &lanes[T]{waiting: newQueue[T](), wake: make(chan struct{}, n), room: semaphore.NewWeighted(most), most: most}
 	for range n {
 		l.wg.Go(func() {
 			for ctx.Err() == nil {
@@ -55,7 +42,7 @@ func startLanes[T any](ctx context.Context, n int, bound func() int, handle func
 				handle(ctx, batch)
 				l.waiting.release(batch)
 				l.held.Add(-int64(len(batch)))
-				l.room.Release(bytesOf(batch))
+				l.room.Release(l.bytesOf(batch))
 			}
 		})
 	}
@@ -80,9 +67,9 @@ func (l *lanes[T]) wakeOne() {
 
 func (l *lanes[T]) wait() { l.wg.Wait() }
 
-// put brings a delivery to the lanes. It blocks while they hold maxHeld, until ctx ends.
+// put brings a delivery to the lanes. It blocks while they hold all the bytes they may, until ctx ends.
 func (l *lanes[T]) put(ctx context.Context, d *delivery[T]) {
-	if err := l.room.Acquire(ctx, d.size()); err != nil {
+	if err := l.room.Acquire(ctx, l.sizeOf(d)); err != nil {
 		d.settle(err)
 		return
 	}
@@ -91,16 +78,18 @@ func (l *lanes[T]) put(ctx context.Context, d *delivery[T]) {
 	l.wakeOne()
 }
 
-// size is the room that a delivery takes; one over maxHeld takes all of it.
-func (d *delivery[T]) size() int64 { return min(max(int64(len(d.message.Data)), minSize), maxHeld) }
+// sizeOf is the room that a delivery takes; one that is larger takes all of it.
+func (l *lanes[T]) sizeOf(d *delivery[T]) int64 {
+	return min(max(int64(len(d.message.Data)), minSize), l.most)
+}
 
 // inHand is how many events wait and are in work.
 func (l *lanes[T]) inHand() int { return int(l.held.Load()) }
 
 // bytesOf is the room that a batch takes.
-func bytesOf[T any](batch []*delivery[T]) (size int64) {
+func (l *lanes[T]) bytesOf(batch []*delivery[T]) (size int64) {
 	for _, d := range batch {
-		size += d.size()
+		size += l.sizeOf(d)
 	}
 	return size
 }

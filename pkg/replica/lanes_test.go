@@ -23,20 +23,20 @@ func parcel(size int, settle bus.Settle) *delivery[struct{}] {
 
 // However large the events, what the lanes hold stays below a bound, and goes on when there is room again.
 func TestLanesHoldABoundedNumberOfBytes(t *testing.T) {
-	const size = 1 << 20
+	const size, most = 1000, 3000
 	ctx, cancel := context.WithCancel(t.Context())
 	// given a store so slow that nothing is handled, and lanes that hold all they may
 	open := make(chan struct{})
-	settled := make(chan error, maxHeld/size+2)
+	settled := make(chan error, most/size+2)
 	settle := func(err error) { settled <- err }
-	l := startLanes(ctx, 4, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
+	l := startLanes(ctx, 4, most, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
 		<-open
 		for _, d := range batch {
 			d.settle(nil)
 		}
 	})
 	defer func() { cancel(); l.wait() }()
-	for range maxHeld / size {
+	for range most / size {
 		l.put(ctx, parcel(size, settle))
 	}
 
@@ -50,7 +50,7 @@ func TestLanesHoldABoundedNumberOfBytes(t *testing.T) {
 	// and once the store is back there is room for it.
 	close(open)
 	l.put(ctx, parcel(size, settle))
-	for range maxHeld/size + 1 {
+	for range most/size + 1 {
 		if err := <-settled; err != nil {
 			t.Errorf("settled with %v", err)
 		}
@@ -61,15 +61,16 @@ func TestLanesHoldABoundedNumberOfBytes(t *testing.T) {
 func TestLanesTakeAnEventLargerThanTheirRoom(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	handled := make(chan int, 2)
-	l := startLanes(ctx, 1, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
+	const most = 2 * minSize
+	l := startLanes(ctx, 1, most, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
 		for _, d := range batch {
 			handled <- len(d.message.Data)
 		}
 	})
 	defer func() { cancel(); l.wait() }()
-	l.put(ctx, parcel(maxHeld+1, func(error) {}))
+	l.put(ctx, parcel(most+1, func(error) {}))
 	l.put(ctx, parcel(1, func(error) {}))
-	if first, second := <-handled, <-handled; first != maxHeld+1 || second != 1 {
+	if first, second := <-handled, <-handled; first != most+1 || second != 1 {
 		t.Errorf("handled %d, then %d bytes", first, second)
 	}
 }
@@ -84,7 +85,7 @@ func TestALaneLeavesToOthersWhatItDoesNotTake(t *testing.T) {
 	bound.Store(2)
 	began := make(chan []string, 10)
 	finish := map[string]chan struct{}{"a": make(chan struct{}), "b": make(chan struct{}), "x": make(chan struct{}), "y": make(chan struct{})}
-	l := startLanes(ctx, 2, func() int { return int(bound.Load()) }, func(_ context.Context, batch []*delivery[struct{}]) {
+	l := startLanes(ctx, 2, 32<<20, func() int { return int(bound.Load()) }, func(_ context.Context, batch []*delivery[struct{}]) {
 		began <- names(batch)
 		<-finish[string(batch[0].change.ID)]
 		for _, d := range batch {

@@ -2,7 +2,6 @@ package replica
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"time"
 
@@ -10,36 +9,30 @@ import (
 	"ticketing/pkg/event"
 )
 
-// errResized: the window has another size, and the broker has to be told.
-var errResized = errors.New("the window has another size")
-
-// takeEvents is a member from its joining until ctx ends, and returns why it did. NATS Streaming fixes MaxInflight
-// when a member joins, so where the window gets another size the member leaves and joins again: it
-// finishes and acknowledges what it has, and readers are served meanwhile, so it stays ready. The broker sends
-// what it had sent and was not taken yet again at once, to whoever is in the group.
-func (c *Consumer[T]) takeEvents(ctx context.Context, replay bool) error {
-	err := c.stay(ctx, func() error {
-		if replay {
-			c.setState(errors.New("replaying history"))
-			if err := c.replayAll(ctx); err != nil {
-				return err
+// stayJoined is a member of the group until ctx ends. It closes joined once it is for the first time. NATS Streaming
+// fixes MaxInflight when a member joins, so if the window gets another size the member leaves and joins again: it
+// finishes and acknowledges what it has, and readers are served meanwhile, so it stays ready. The broker sends what it
+// had sent and was not taken yet again at once, to whoever is in the group.
+func (c *Consumer[T]) stayJoined(ctx context.Context, joined chan<- struct{}) error {
+	for first := true; ctx.Err() == nil; first = false {
+		err := c.stay(ctx, func() {
+			if first {
+				close(joined)
 			}
+			select {
+			case <-ctx.Done():
+			case <-c.resized:
+			}
+		})
+		if err != nil {
+			return err
 		}
-		c.setState(nil)
-		c.log.Info("takes events", "kind", c.replica.kind.Name, "group", c.config.Group)
-		return c.attend(ctx)
-	})
-	for ctx.Err() == nil && errors.Is(err, errResized) {
-		err = c.stay(ctx, func() error { return c.attend(ctx) })
 	}
-	if errors.Is(err, errResized) {
-		err = nil
-	}
-	return errors.Join(context.Cause(ctx), err)
+	return nil
 }
 
 // stay joins the group on every channel, does what is to be done meanwhile, and leaves.
-func (c *Consumer[T]) stay(ctx context.Context, meanwhile func() error) error {
+func (c *Consumer[T]) stay(ctx context.Context, meanwhile func()) error {
 	size := c.joinWith()
 	for _, subject := range c.replica.kind.Subjects {
 		member, err := c.bus.Subscribe(ctx, bus.Subscription{
@@ -51,7 +44,8 @@ func (c *Consumer[T]) stay(ctx context.Context, meanwhile func() error) error {
 		}
 		defer c.leave(ctx, subject, member)
 	}
-	return meanwhile()
+	meanwhile()
+	return nil
 }
 
 // joinWith returns the size that the window has now, and lets the window judge it from now on.
@@ -89,15 +83,11 @@ func outlive(parent context.Context, after time.Duration) (context.Context, cont
 	return ctx, func() { stop(); cancel() }
 }
 
-// batchBound is how many events one batch may have: those of a batch wait for each other, so no more than the
-// window or maxBatch, and where every event is a write of its own (Kind.React) far fewer.
+// batchBound is how many events one batch may have: those of a batch wait for each other, so no more than the window.
 func (c *Consumer[T]) batchBound() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.replica.kind.React != nil {
-		return min(c.window.size, maxReactions)
-	}
-	return min(c.window.size, maxBatch)
+	return min(c.window.size, c.config.MaxBatch)
 }
 
 // learn tells the window of a batch that was settled.

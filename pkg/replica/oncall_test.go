@@ -26,7 +26,7 @@ func TestRetry(t *testing.T) {
 		}
 		entry := mustListParked(t, r)[0]
 		// when it is retried too early, then it stays parked, with one more attempt
-		if verdict, err := r.Retry(t.Context(), entry.ID); verdict != Failed || err != nil {
+		if verdict, _, err := r.Retry(t.Context(), entry.ID); verdict != Failed || err != nil {
 			t.Errorf("verdict %v, %v; want failed", verdict, err)
 		}
 		if again := mustListParked(t, r); len(again) != 1 || again[0].Attempts != entry.Attempts+1 {
@@ -34,7 +34,7 @@ func TestRetry(t *testing.T) {
 		}
 		// and when the reason is gone, then it is applied, and the one behind it
 		react.fail = nil
-		if verdict, err := r.Retry(t.Context(), entry.ID); verdict != Apply || err != nil {
+		if verdict, _, err := r.Retry(t.Context(), entry.ID); verdict != Apply || err != nil {
 			t.Errorf("verdict %v, %v; want apply", verdict, err)
 		}
 		if got, version := mustRead(t, r, "x"); version != 2 || !slices.Equal(got.Applied, upTo(2)) {
@@ -54,7 +54,7 @@ func TestRetry(t *testing.T) {
 		entry := mustListParked(t, r)[0]
 		react.fail = nil
 		handle(t, r, post.say("x", 0)) // a second copy from the bus
-		if verdict, err := r.Retry(t.Context(), entry.ID); verdict != Stale || err != nil {
+		if verdict, _, err := r.Retry(t.Context(), entry.ID); verdict != Stale || err != nil {
 			t.Errorf("verdict %v, %v; want stale", verdict, err)
 		}
 		if left := mustListParked(t, r); len(left) != 0 {
@@ -65,7 +65,7 @@ func TestRetry(t *testing.T) {
 		r := openHistories(t, historyKind(), bolttest.Open(t))
 		handle(t, r, newMail(historyKind()).deliver([]byte("not JSON")))
 		entry := mustListParked(t, r)[0]
-		if verdict, err := r.Retry(t.Context(), entry.ID); verdict != Poison || err != nil {
+		if verdict, _, err := r.Retry(t.Context(), entry.ID); verdict != Poison || err != nil {
 			t.Errorf("verdict %v, %v; want poison", verdict, err)
 		}
 		if left := mustListParked(t, r); len(left) != 1 || left[0].Attempts != 2 {
@@ -74,7 +74,7 @@ func TestRetry(t *testing.T) {
 	})
 	t.Run("of what is not parked is not found", func(t *testing.T) {
 		r := openHistories(t, historyKind(), bolttest.Open(t))
-		if _, err := r.Retry(t.Context(), "0123"); !errors.Is(err, store.ErrNotFound) {
+		if _, _, err := r.Retry(t.Context(), "0123"); !errors.Is(err, store.ErrNotFound) {
 			t.Errorf("error is %v, want ErrNotFound", err)
 		}
 	})
@@ -133,16 +133,16 @@ func TestGaps(t *testing.T) {
 	}
 	// and one whose record is full says that there are more
 	var flood []*delivery[history]
-	for v := range MaxEarly + 1 {
+	for v := range room + 1 {
 		flood = append(flood, post.say("full", event.Version(v+5)))
 	}
 	handle(t, r, flood...)
 	for _, gap := range gaps(now.Add(time.Second)) {
-		if gap.Entity == "history/full" && (!gap.More || gap.Kept != MaxEarly || gap.WaitsFor != 0) {
+		if gap.Entity == "history/full" && (!gap.More || gap.Kept != room || gap.WaitsFor != 0) {
 			t.Errorf("of the full one: %+v", gap)
 		}
 	}
-	if parked := mustListParked(t, r); len(parked) != 1 || parked[0].Version != event.Version(MaxEarly+5) {
+	if parked := mustListParked(t, r); len(parked) != 1 || parked[0].Version != event.Version(room+5) {
 		t.Errorf("parked: %s", fmt.Sprint(parked))
 	}
 }

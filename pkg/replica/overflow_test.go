@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -48,7 +49,7 @@ func (m *mail) sayFrom(id event.ID, from, to event.Version) []*delivery[history]
 // One member parks an event for lack of room while another applies all that was missing before it. Whether
 // the record was marked as full before or not, the event is not forgotten behind its turn.
 func TestAnEventParkedWhileItsTurnComes(t *testing.T) {
-	for name, kept := range map[string]event.Version{"the first to be parked": MaxEarly, "one more": MaxEarly + 1} {
+	for name, kept := range map[string]event.Version{"the first to be parked": room, "one more": room + 1} {
 		t.Run(name, func(t *testing.T) {
 			db := &racingDB{Database: bolttest.Open(t)}
 			a, b := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
@@ -71,7 +72,7 @@ func TestLargeEarlyEventsAreParkedEarlier(t *testing.T) {
 	r := openHistories(t, historyKind(), bolttest.Open(t))
 	post := newMail(historyKind())
 	// given early events of which few make up the bytes that a record may keep
-	large := strings.Repeat("x", MaxEarlyBytes/3)
+	large := strings.Repeat("x", roomBytes/3)
 	for v := event.Version(1); v <= 5; v++ {
 		handle(t, r, post.deliver(sayData("x", v, large)))
 	}
@@ -91,7 +92,7 @@ func TestAHealedOverflowIsNoGap(t *testing.T) {
 	t.Run("by the missing event", func(t *testing.T) {
 		r := openHistories(t, historyKind(), bolttest.Open(t))
 		post := newMail(historyKind())
-		handle(t, r, post.sayFrom("x", 1, MaxEarly+10)...)
+		handle(t, r, post.sayFrom("x", 1, room+10)...)
 		handle(t, r, post.say("x", 0))
 		if gaps, err := r.Gaps(t.Context(), inAnHour, 10); err != nil || len(gaps) != 0 {
 			t.Errorf("gaps %+v, %v", gaps, err)
@@ -100,23 +101,23 @@ func TestAHealedOverflowIsNoGap(t *testing.T) {
 	t.Run("but one behind it is", func(t *testing.T) {
 		r := openHistories(t, historyKind(), bolttest.Open(t))
 		post := newMail(historyKind())
-		handle(t, r, post.sayFrom("x", 1, MaxEarly)...)
-		handle(t, r, post.say("x", MaxEarly+2))
+		handle(t, r, post.sayFrom("x", 1, room)...)
+		handle(t, r, post.say("x", room+2))
 		handle(t, r, post.say("x", 0))
 		gaps, err := r.Gaps(t.Context(), inAnHour, 10)
-		if err != nil || len(gaps) != 1 || gaps[0].WaitsFor != MaxEarly+1 || gaps[0].Since.IsZero() {
-			t.Errorf("gaps %+v, %v; want one for version %d", gaps, err, MaxEarly+1)
+		if err != nil || len(gaps) != 1 || gaps[0].WaitsFor != room+1 || gaps[0].Since.IsZero() {
+			t.Errorf("gaps %+v, %v; want one for version %d", gaps, err, room+1)
 		}
 	})
-	for name, source := range map[string]event.Version{"by a resync to the last": MaxEarly + 10, "by a resync to the first": 0} {
+	for name, source := range map[string]event.Version{"by a resync to the last": room + 10, "by a resync to the first": 0} {
 		t.Run(name, func(t *testing.T) {
 			r := openHistories(t, historyKind(), bolttest.Open(t))
-			handle(t, r, newMail(historyKind()).sayFrom("x", 1, MaxEarly+10)...)
+			handle(t, r, newMail(historyKind()).sayFrom("x", 1, room+10)...)
 			if _, err := r.Resync(t.Context(), sayData("x", source, "now"), event.None); err != nil {
 				t.Fatal(err)
 			}
 			gaps, err := r.Gaps(t.Context(), inAnHour, 10)
-			if _, version := mustRead(t, r, "x"); err != nil || len(gaps) != 0 || version != MaxEarly+10 || len(mustListParked(t, r)) != 0 {
+			if _, version := mustRead(t, r, "x"); err != nil || len(gaps) != 0 || version != room+10 || len(mustListParked(t, r)) != 0 {
 				t.Errorf("stands at %d, gaps %+v, %v, %d parked", version, gaps, err, len(mustListParked(t, r)))
 			}
 		})
@@ -131,7 +132,7 @@ func TestAParkedConflictStaysForAPerson(t *testing.T) {
 	handle(t, r, post.redeliver(2, 1, other))
 	handle(t, r, post.redeliver(3, 1, sayData("x", 1, "text 1")))
 	handle(t, r, post.redeliver(2, 2, other)) // its ack was lost, and by now it is of the past
-	if parked := mustListParked(t, r); len(parked) != 1 || parked[0].Reason != ReasonConflict {
+	if parked := mustListParked(t, r); len(parked) != 1 || parked[0].Reason != parking.Conflict {
 		t.Errorf("parked %+v, want the conflict", parked)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/fault"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -65,7 +66,7 @@ func TestAReactionThatFailsIsTriedAgainAndThenParked(t *testing.T) {
 	// when the last attempt allowed has failed, then it is parked with the error and acknowledged
 	handle(t, r, post.redeliver(2, 3, data))
 	parked := mustListParked(t, r)
-	if len(parked) != 1 || parked[0].Reason != ReasonFailed || parked[0].Attempts != 3 || parked[0].Entity != "history/x" ||
+	if len(parked) != 1 || parked[0].Reason != parking.Failed || parked[0].Attempts != 3 || parked[0].Entity != "history/x" ||
 		parked[0].Version != 1 || post.settled[2] != nil {
 		t.Fatalf("parked %+v, settled %v", parked, post.settled)
 	}
@@ -85,9 +86,8 @@ func TestAnAttemptThatSucceedsLeavesNoNote(t *testing.T) {
 	if post.settled[1] != nil {
 		t.Errorf("settled with %v", post.settled[1])
 	}
-	left, err := r.parking.records.List(t.Context(), store.Query{Limit: 10})
-	if err != nil || len(left) != 0 {
-		t.Errorf("notes left: %+v, %v", left, err)
+	if left := mustListNotes(t, r); len(left) != 0 {
+		t.Errorf("notes left: %+v", left)
 	}
 }
 
@@ -137,8 +137,7 @@ func notAnAttempt(t *testing.T, away error) {
 		}
 	}
 	// then nothing was counted
-	left, err := r.parking.records.List(t.Context(), store.Query{Limit: 10})
-	if err != nil || len(left) != 0 {
-		t.Errorf("notes left: %+v, %v", left, err)
+	if left := mustListNotes(t, r); len(left) != 0 {
+		t.Errorf("notes left: %+v", left)
 	}
 }

@@ -47,9 +47,9 @@ func (c *Consumer[T]) Rebuild() Rebuild {
 	return c.rebuilt
 }
 
-// doRebuild rebuilds and keeps the result. Once the new generation is the present one it has to be
-// completed: where that fails the turn ends, and the next one begins with it.
-func (c *Consumer[T]) doRebuild(ctx context.Context, anyway bool) {
+// doRebuild rebuilds and keeps the result. Once the new generation is the present one it has to be completed: if that
+// fails it returns the error, so that the turn ends and the next one begins with it.
+func (c *Consumer[T]) doRebuild(ctx context.Context, anyway bool) error {
 	number, changed, err := c.rebuildNext(ctx, anyway)
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -57,37 +57,21 @@ func (c *Consumer[T]) doRebuild(ctx context.Context, anyway bool) {
 	c.rebuilt.Running, c.rebuilt.Generation, c.rebuilt.Ended = false, number, c.rebuilt.Started.Add(took)
 	if err == nil {
 		c.log.Info("rebuilt", "kind", c.replica.kind.Name, "generation", number)
-		return
+		return nil
 	}
 	c.rebuilt.Error = err.Error()
 	c.log.Warn("rebuild not finished", "kind", c.replica.kind.Name, "generation", number, "changed", changed, "error", err)
 	if changed {
-		c.endTurn(err)
+		return err
 	}
+	return nil
 }
 
-// rebuildNext fills a generation that nothing was ever written to with history, makes it the present one for
-// every member, and reads history once more: for what came between, and was acknowledged by members
-// that still wrote to the old one (see follow). changed says that it is the present one.
+// rebuildNext fills a generation that nothing was ever written to with history, makes it the present one for every
+// member, and reads history once more: for what came between, and was acknowledged by members that still wrote to the
+// old one (see follow). changed reports that it is the present one.
 func (c *Consumer[T]) rebuildNext(ctx context.Context, anyway bool) (number int, changed bool, err error) {
-	r := c.replica
-	var before mark
-	err = r.changeMark(ctx, func(m *mark) bool {
-		before, number = *m, max(m.Generation, m.Reserved)+1
-		m.Reserved = number
-		return true
-	})
-	if err != nil {
-		return number, false, err
-	}
-	// What is compared below, and what is removed here, goes by the present generation as the mark names it.
-	if _, err := r.follow(ctx); err != nil {
-		return number, false, err
-	}
-	if err := r.dropUnread(ctx, before); err != nil {
-		return number, false, err
-	}
-	next, err := r.next(ctx, number)
+	number, next, err := c.replica.reserve(ctx)
 	if err != nil {
 		return number, false, err
 	}
@@ -98,27 +82,56 @@ func (c *Consumer[T]) rebuildNext(ctx context.Context, anyway bool) (number int,
 	if err := fill(ctx, next); err != nil {
 		return number, false, err
 	}
-	err = r.changeMark(ctx, func(m *mark) bool {
-		changed = m.Reserved == number
-		if changed {
-			m.Generation, m.Since, m.Replayed = number, r.config.Now().UTC(), false
-		}
-		return changed
-	})
-	if err == nil && !changed {
-		err = errors.New("another member has begun a rebuild since")
-	}
-	if err != nil {
+	if err := c.replica.makePresent(ctx, number); err != nil {
 		return number, false, err
 	}
-	if _, err := r.follow(ctx); err != nil {
+	if _, err := c.replica.follow(ctx); err != nil {
 		return number, true, err
 	}
 	return number, true, c.replayAll(ctx)
 }
 
-// fillWhole fills next with history and makes sure that history is whole: no entity may come to stand lower
-// than it does now. A second fill brings what has happened during the first.
+// reserve begins a generation of its own for a rebuild, and returns a replica on it, to be filled. It removes those
+// that nobody reads.
+func (r *Replica[T]) reserve(ctx context.Context) (number int, next *Replica[T], err error) {
+	var before mark
+	err = r.changeMark(ctx, func(m *mark) bool {
+		before, number = *m, max(m.Generation, m.Reserved)+1
+		m.Reserved = number
+		return true
+	})
+	if err != nil {
+		return number, nil, err
+	}
+	// What a rebuild compares, and what is removed here, goes by the present generation as the mark names it.
+	if _, err := r.follow(ctx); err != nil {
+		return number, nil, err
+	}
+	if err := r.dropUnread(ctx, before); err != nil {
+		return number, nil, err
+	}
+	next, err = r.next(ctx, number)
+	return number, next, err
+}
+
+// makePresent makes a generation that was filled the present one, unless another rebuild has begun since.
+func (r *Replica[T]) makePresent(ctx context.Context, number int) error {
+	changed := false
+	err := r.changeMark(ctx, func(m *mark) bool {
+		changed = m.Reserved == number
+		if changed {
+			m.Before, m.Generation, m.Since, m.Replayed = m.Generation, number, r.config.Now().UTC(), false
+		}
+		return changed
+	})
+	if err == nil && !changed {
+		err = errors.New("another instance has begun a rebuild since")
+	}
+	return err
+}
+
+// fillWhole fills next with history and makes sure that history is whole: no entity may come to stand lower than it
+// does now. What has happened during a fill is brought by another one.
 func (c *Consumer[T]) fillWhole(ctx context.Context, next *Replica[T]) error {
 	for _, subject := range c.replica.kind.Subjects {
 		channel, err := c.bus.Channel(ctx, string(subject))
@@ -132,19 +145,20 @@ func (c *Consumer[T]) fillWhole(ctx context.Context, next *Replica[T]) error {
 	if err := c.fill(ctx, next); err != nil {
 		return err
 	}
-	lower, err := c.replica.higherThan(ctx, next)
-	if err != nil || len(lower) == 0 {
-		return err
-	}
-	if err := c.fill(ctx, next); err != nil {
-		return err
-	}
-	for id, version := range lower {
-		if _, got, err := next.Get(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+	for after, done := event.ID(""), false; !done; {
+		lower, following, err := c.replica.higherThan(ctx, next, after, c.config.MaxLower)
+		if err != nil {
 			return err
-		} else if got < version {
-			return fmt.Errorf("%s %s stands at %d and history ends at %d: %w", c.replica.kind.Name, id, version, got, errNotWhole)
 		}
+		if len(lower) > 0 {
+			if err := c.fill(ctx, next); err != nil {
+				return err
+			}
+		}
+		if err := c.replica.reached(ctx, next, lower); err != nil {
+			return err
+		}
+		after, done = following, following == ""
 	}
 	return nil
 }
@@ -152,16 +166,27 @@ func (c *Consumer[T]) fillWhole(ctx context.Context, next *Replica[T]) error {
 // errNotWhole: a rebuild would take away what replicas have.
 var errNotWhole = errors.New("the broker no longer has the whole history; `busctl verify --resync` mends replicas one by one, `busctl rebuild --anyway` goes on without it")
 
-// mostLower bounds how many entities are looked at twice.
-const mostLower = 10_000
+// reached returns errNotWhole if one of some entities stands lower in next than it should.
+func (r *Replica[T]) reached(ctx context.Context, next *Replica[T], versions map[event.ID]event.Version) error {
+	for id, version := range versions {
+		if _, got, err := next.Get(ctx, id); err != nil && !errors.Is(err, store.ErrNotFound) {
+			return err
+		} else if got < version {
+			return fmt.Errorf("%s %s stands at %d and history ends at %d: %w", r.kind.Name, id, version, got, errNotWhole)
+		}
+	}
+	return nil
+}
 
-// higherThan returns entities that stand higher here than in next, and the version they stand at.
-func (r *Replica[T]) higherThan(ctx context.Context, next *Replica[T]) (map[event.ID]event.Version, error) {
-	lower := map[event.ID]event.Version{}
-	for after := event.ID(""); len(lower) < mostLower; {
-		items, following, err := r.List(ctx, after, 500)
+// higherThan returns entities behind an id that stand higher here than in next, and the version they stand at: about
+// as many as most, and where to go on, "" at the end.
+func (r *Replica[T]) higherThan(ctx context.Context, next *Replica[T], after event.ID, most int) (map[event.ID]event.Version, event.ID, error) {
+	const page = 500
+	higher := map[event.ID]event.Version{}
+	for {
+		items, following, err := r.List(ctx, after, page)
 		if err != nil {
-			return nil, err
+			return nil, "", err
 		}
 		ids := make([]string, len(items))
 		for i, item := range items {
@@ -169,19 +194,18 @@ func (r *Replica[T]) higherThan(ctx context.Context, next *Replica[T]) (map[even
 		}
 		theirs, err := next.records().GetMany(ctx, ids)
 		if err != nil {
-			return nil, fmt.Errorf("compare generations of %s: %w", r.kind.Name, err)
+			return nil, "", fmt.Errorf("compare generations of %s: %w", r.kind.Name, err)
 		}
 		for _, item := range items {
 			if record, ok := theirs[string(item.ID)]; !ok || event.Version(record.Version) < item.Version {
-				lower[item.ID] = item.Version
+				higher[item.ID] = item.Version
 			}
 		}
-		if following == "" {
-			break
+		if following == "" || len(higher) >= most {
+			return higher, following, nil
 		}
 		after = following
 	}
-	return lower, nil
 }
 
 // fill replays history into a replica of its own, through lanes of its own, while the group goes on.
@@ -189,7 +213,7 @@ func (c *Consumer[T]) fill(ctx context.Context, next *Replica[T]) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	into := startLanes(work, c.config.Lanes, c.batchBound, func(ctx context.Context, batch []*delivery[T]) {
+	into := c.startLanes(work, func(ctx context.Context, batch []*delivery[T]) {
 		if err := next.handle(ctx, batch); err != nil {
 			cancel(err)
 		}

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/store"
@@ -233,7 +235,7 @@ func TestARebuildThatWasCutOff(t *testing.T) {
 		if got, version := mustRead(t, again, "x"); version != 1 || got.Text != "b" {
 			t.Errorf("x stands at %d and says %q", version, got.Text)
 		}
-		if m, _, err := again.readMark(t.Context()); err != nil || m != (mark{Generation: 3, Replayed: true}) {
+		if m, _, err := again.readMark(t.Context()); err != nil || !cmp.Equal(m, mark{Generation: 3, Replayed: true}) {
 			t.Errorf("the mark is %+v, %v", m, err)
 		}
 	})

@@ -14,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -28,15 +29,15 @@ func TestVerdictsOfOneEntity(t *testing.T) {
 		name        string
 		steps       []step
 		wantVersion event.Version
-		wantParked  []string // reasons
+		wantParked  []parking.Reason
 	}{
 		{"in order", []step{{0, "a", Apply}, {1, "b", Apply}, {2, "c", Apply}}, 2, nil},
 		{"twice", []step{{0, "a", Apply}, {0, "a", Stale}, {1, "b", Apply}, {0, "a", Stale}, {1, "b", Stale}}, 1, nil},
 		{"swapped", []step{{0, "a", Apply}, {2, "c", Early}, {1, "b", Apply}, {2, "c", Stale}}, 2, nil},
 		{"backwards", []step{{2, "c", Early}, {1, "b", Early}, {0, "a", Apply}}, 2, nil},
 		{"early twice", []step{{1, "b", Early}, {1, "b", Early}, {0, "a", Apply}}, 1, nil},
-		{"other content at the stored version", []step{{0, "a", Apply}, {0, "other", Conflict}, {1, "b", Apply}}, 1, []string{ReasonConflict}},
-		{"other content among the early", []step{{1, "b", Early}, {1, "other", Conflict}, {0, "a", Apply}}, 1, []string{ReasonConflict}},
+		{"other content at the stored version", []step{{0, "a", Apply}, {0, "other", Conflict}, {1, "b", Apply}}, 1, []parking.Reason{parking.Conflict}},
+		{"other content among the early", []step{{1, "b", Early}, {1, "other", Conflict}, {0, "a", Apply}}, 1, []parking.Reason{parking.Conflict}},
 		{"a gap that stays", []step{{0, "a", Apply}, {event.MaxVersion, "z", Early}}, 0, nil},
 	}
 	for _, tt := range tests {
@@ -67,7 +68,7 @@ func TestVerdictsOfOneEntity(t *testing.T) {
 				if version != tt.wantVersion || !slices.Equal(got.Applied, upTo(tt.wantVersion)) {
 					t.Errorf("stands at %d, applied %v; want each version to %d once", version, got.Applied, tt.wantVersion)
 				}
-				var reasons []string
+				var reasons []parking.Reason
 				for _, p := range mustListParked(t, r) {
 					reasons = append(reasons, p.Reason)
 				}
@@ -120,14 +121,14 @@ func TestPoisonIsParkedWithItsReason(t *testing.T) {
 	handle(t, r, post.redeliver(1, 2, poison[0]))
 	// then each is parked once, byte for byte, acknowledged, and the good one is applied
 	got := mustListParked(t, r)
-	slices.SortFunc(got, func(a, b Parked) int { return int(a.Sequence) - int(b.Sequence) })
-	want := []Parked{
-		{Reason: ReasonPoison, Channel: saidChannel, Sequence: 1, Version: event.None, Attempts: 2, Data: poison[0],
+	slices.SortFunc(got, func(a, b parking.Entry) int { return int(a.Sequence) - int(b.Sequence) })
+	want := []parking.Entry{
+		{Reason: parking.Poison, Channel: saidChannel, Sequence: 1, Version: event.None, Attempts: 2, Data: poison[0],
 			Hash: "2443630b79bc8294d4abdfc45eea7af6af31df29a8abbc14ba3b7d80bb27e83f"},
-		{Reason: ReasonPoison, Channel: saidChannel, Sequence: 2, Version: event.None, Attempts: 1, Data: poison[1], Error: "id: missing"},
-		{Reason: ReasonPoison, Channel: saidChannel, Sequence: 3, Version: event.None, Attempts: 1, Data: poison[2]},
+		{Reason: parking.Poison, Channel: saidChannel, Sequence: 2, Version: event.None, Attempts: 1, Data: poison[1], Error: "id: missing"},
+		{Reason: parking.Poison, Channel: saidChannel, Sequence: 3, Version: event.None, Attempts: 1, Data: poison[2]},
 	}
-	ignore := cmpopts.IgnoreFields(Parked{}, "ID", "First", "Last", "Error", "Hash")
+	ignore := cmpopts.IgnoreFields(parking.Entry{}, "ID", "First", "Last", "Error", "Hash")
 	if diff := cmp.Diff(want, got, ignore); diff != "" {
 		t.Errorf("parked (-want +got):\n%s", diff)
 	}
@@ -148,12 +149,12 @@ func TestPoisonIsParkedWithItsReason(t *testing.T) {
 
 // More early events than a record keeps are parked, and applied without a person when their turn comes.
 func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
-	const last = MaxEarly + 150
+	const last = room + 15
 	r := openHistories(t, historyKind(), bolttest.Open(t))
 	post := newMail(historyKind())
 	// given every version but the first two, in random order, some of them twice
 	versions := rand.Perm(last - 1)
-	for chunk := range slices.Chunk(append(versions, versions[:40]...), 64) {
+	for chunk := range slices.Chunk(append(versions, versions[:4]...), 5) {
 		var batch []*delivery[history]
 		for _, v := range chunk {
 			batch = append(batch, post.say("x", event.Version(v+2)))
@@ -164,10 +165,10 @@ func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(record.Early) != MaxEarly {
-		t.Errorf("the record keeps %d events, want %d", len(record.Early), MaxEarly)
+	if len(record.Early) != room {
+		t.Errorf("the record keeps %d events, want %d", len(record.Early), room)
 	}
-	if parked := mustListParked(t, r); len(parked) < last-1-MaxEarly || parked[0].Reason != ReasonEarly || parked[0].Entity != "history/x" {
+	if parked := mustListParked(t, r); len(parked) < last-1-room || parked[0].Reason != parking.Early || parked[0].Entity != "history/x" {
 		t.Errorf("%d parked, the first %+v", len(parked), parked[0])
 	}
 	// when the missing ones come

@@ -7,6 +7,7 @@ import (
 	"fmt"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 )
 
@@ -35,7 +36,7 @@ func (r *Replica[T]) List(ctx context.Context, after event.ID, limit int) (items
 	return items, next, nil
 }
 
-// Item returns one replica as List does. store.ErrNotFound where there is none.
+// Item returns one replica as List does. store.ErrNotFound if there is none.
 func (r *Replica[T]) Item(ctx context.Context, id event.ID) (Item, error) {
 	record, err := r.records().Get(ctx, string(id))
 	if err == nil && event.Version(record.Version) == event.None {
@@ -47,12 +48,13 @@ func (r *Replica[T]) Item(ctx context.Context, id event.ID) (Item, error) {
 	return Item{id, event.Version(record.Version), record.State}, nil
 }
 
-// Resync takes an entity as its source has it now, in the form of an event of the kind, and makes the
-// replica equal to it: over versions that will never come, because the broker's limits have removed
-// them, and over another content at the same version. An older version changes nothing, as the replica may have gone on
-// since it was compared, unless ahead is the version that the replica stands at: then it was seen ahead of its source,
-// by somebody's event or because the source has lost something, and goes back. event.None for ahead never goes
-// back. Resync reports whether the replica was changed, which is durable on return. A person asks for it; events never do this.
+// Resync takes an entity as its source has it now, in the form of an event of the kind, and makes the replica equal to
+// it: over versions that will never come, because the broker's limits have removed them, and over other content at the
+// same version. An older version changes nothing, as the replica may have gone on since it was compared, unless ahead
+// is the version that the replica stands at: then it was seen ahead of its source, by somebody's event or because the
+// source has lost something, and goes back. event.None for ahead never goes back. A rebuild that is under way gets the
+// entity as well. Resync reports whether the replica was changed, which is durable on return. A person asks for it;
+// events never do this.
 func (r *Replica[T]) Resync(ctx context.Context, data []byte, ahead event.Version) (changed bool, err error) {
 	change, err := r.decodeAny(data)
 	if err != nil {
@@ -60,17 +62,35 @@ func (r *Replica[T]) Resync(ctx context.Context, data []byte, ahead event.Versio
 	}
 	for {
 		written := r.present.Load()
-		changed, err := r.tryResync(ctx, written.records, change, ahead)
-		if errors.Is(err, store.ErrConflict) {
-			continue
+		if changed, err = r.resyncIn(ctx, written, change, ahead); err != nil {
+			break
 		}
-		if err != nil {
-			return false, fmt.Errorf("resync %s %s: %w", r.kind.Name, change.ID, err)
+		// The mark is read behind the write: a rebuild that begins later finds what was written when it compares.
+		var m mark
+		if m, _, err = r.readMark(ctx); err != nil {
+			break
 		}
-		if present, err := r.follow(ctx); err != nil || present.number == written.number {
+		if m.Reserved > m.Generation {
+			if err = r.resyncFilling(ctx, m, change, ahead); err != nil {
+				break
+			}
+		}
+		present, err := r.follow(ctx)
+		if err != nil || present.number == written.number {
 			return changed, err
 		}
 	}
+	return false, fmt.Errorf("resync %s %s: %w", r.kind.Name, change.ID, err)
+}
+
+// resyncFilling does so in the generation that a rebuild is filling, or has left unfinished.
+func (r *Replica[T]) resyncFilling(ctx context.Context, m mark, change Change[T], ahead event.Version) error {
+	filling, err := r.open(ctx, m.Reserved, m.Generation)
+	if err != nil {
+		return err
+	}
+	_, err = r.resyncIn(ctx, filling, change, ahead)
+	return err
 }
 
 // decodeAny reads an event of whichever of the kind's channels takes it.
@@ -83,12 +103,24 @@ func (r *Replica[T]) decodeAny(data []byte) (change Change[T], err error) {
 	return change, err
 }
 
-func (r *Replica[T]) tryResync(ctx context.Context, records store.Collection, change Change[T], ahead event.Version) (bool, error) {
-	record, err := records.Get(ctx, string(change.ID))
-	if err != nil && !errors.Is(err, store.ErrNotFound) {
+// resyncIn does so in one generation.
+func (r *Replica[T]) resyncIn(ctx context.Context, g *generation, change Change[T], ahead event.Version) (changed bool, err error) {
+	h := handling[T]{Replica: r, generation: g, counted: map[string]bool{}}
+	for {
+		changed, err := h.tryResync(ctx, change, ahead)
+		if !errors.Is(err, store.ErrConflict) {
+			return changed, err
+		}
+	}
+}
+
+func (h handling[T]) tryResync(ctx context.Context, change Change[T], ahead event.Version) (bool, error) {
+	entity := group[T]{id: change.ID, goesOn: true}
+	images, err := h.read(ctx, []group[T]{entity})
+	if err != nil {
 		return false, err
 	}
-	img := newImage(&r.kind, change.ID, record)
+	img := images[0]
 	older := change.Version < img.version && img.version != ahead
 	if older || (change.Version == img.version && img.says(change)) {
 		return false, nil
@@ -101,22 +133,31 @@ func (r *Replica[T]) tryResync(ctx context.Context, records store.Collection, ch
 			img.drop(version)
 		}
 	}
-	if _, err := img.drain(ctx); err != nil {
-		return false, err
-	}
-	var unneeded []store.Event
-	if img.overflow {
-		var d delivery[T] // there is none: a failure among the parked stays noted there
-		if unneeded, err = r.unpark(ctx, img, &d); err != nil {
-			return false, err
-		}
-	}
-	w, err := img.write()
+	img.conflicts = nil // the source decides
+	overruled, err := h.parkedUpTo(ctx, img)
 	if err != nil {
 		return false, err
 	}
-	if err := records.Put(ctx, w); err != nil {
-		return false, err
+	left, err := h.write(ctx, []group[T]{entity}, images)
+	if err == nil {
+		err = h.generation.lot.Settle(ctx, overruled)
 	}
-	return true, r.parking.settled(ctx, unneeded)
+	if err == nil && len(left) > 0 { // more parked events are next
+		err = h.storeGroups(ctx, left)
+	}
+	return err == nil, err
+}
+
+// parkedUpTo returns the ids of the early events that the lot has up to the version of an image.
+func (h handling[T]) parkedUpTo(ctx context.Context, img *image[T]) (ids []string, err error) {
+	if !img.overflow {
+		return nil, nil
+	}
+	err = h.generation.lot.EachEarly(ctx, entityName(h.kind.Name, img.id), func(e parking.Entry) bool {
+		if e.Version <= img.version {
+			ids = append(ids, e.ID)
+		}
+		return e.Version <= img.version
+	})
+	return ids, err
 }

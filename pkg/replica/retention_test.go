@@ -57,7 +57,7 @@ func TestWhatTheBrokerHasRemovedIsNoticedAndMended(t *testing.T) {
 	if got, version := mustRead(t, r, "x"); version != 24 || got.Text != "text 24" {
 		t.Errorf("stands at %d and says %q, want 24", version, got.Text)
 	}
-	if err := r.LossMended(t.Context()); err != nil {
+	if err := r.LossMended(t.Context(), loss); err != nil {
 		t.Fatal(err)
 	}
 	if err := r.CheckLoss(t.Context()); err != nil {

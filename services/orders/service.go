@@ -23,6 +23,7 @@ import (
 	"ticketing/pkg/identity"
 	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/store"
 )
@@ -97,7 +98,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		consumer: consumer,
 		log:      oncall.NewBrokerLog(deps.Bus, deps.Volume, deps.Now),
 		desk: &oncall.Desk{
-			Parking: tickets.Parking(), Kinds: []oncall.Kind{{Replica: tickets, Rebuilder: consumer}}, Log: deps.Log, Now: deps.Now,
+			Kinds: []oncall.Kind{{Replica: tickets, Rebuilder: consumer}}, Log: deps.Log, Now: deps.Now,
 		},
 	}, nil
 }
@@ -138,7 +139,7 @@ func (s *Service) Ticket(ctx context.Context, id event.ID) (Ticket, event.Versio
 }
 
 // Parking is where events are that this service could not use.
-func (s *Service) Parking() *replica.Parking { return s.tickets.Parking() }
+func (s *Service) Parking() *parking.Lot { return s.tickets.Parking() }
 
 // Handler serves the routes under /api/orders.
 func (s *Service) Handler() http.Handler { return s.routes() }

@@ -9,10 +9,9 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"time"
 
 	"ticketing/infra/chaos/check"
-	"ticketing/pkg/replica"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 )
 
@@ -57,25 +56,30 @@ func books(ctx context.Context, db store.Database, own, kind string, complete fu
 	if err != nil {
 		return b, err
 	}
-	if kind != "" {
-		err = eachReplica(ctx, db, kind, func(record store.Record) error {
-			entity, err := replicaOf(record)
-			b.Replicas[record.ID] = entity
-			return err
-		})
+	if kind == "" {
+		return b, nil
 	}
+	generation, err := presentGeneration(ctx, db, kind)
 	if err != nil {
 		return b, err
 	}
-	b.Parked, err = parked(ctx, db)
+	err = each(ctx, db, fmt.Sprintf("%s-replica-%d", kind, generation), func(record store.Record) error {
+		entity, err := replicaOf(record)
+		b.Replicas[record.ID] = entity
+		return err
+	})
+	if err != nil {
+		return b, err
+	}
+	b.Parked, err = parked(ctx, db, fmt.Sprintf("%s-parked-%d", kind, generation))
 	return b, err
 }
 
-// eachReplica reads the present generation of a kind's replicas, which the kind's mark names.
-func eachReplica(ctx context.Context, db store.Database, kind string, take func(store.Record) error) error {
+// presentGeneration returns which of a kind's generations is the present one, by the kind's mark.
+func presentGeneration(ctx context.Context, db store.Database, kind string) (int, error) {
 	marks, err := db.Collection(ctx, store.Spec{Name: markCollection})
 	if err != nil {
-		return fmt.Errorf("inspect %s: %w", markCollection, err)
+		return 0, fmt.Errorf("inspect %s: %w", markCollection, err)
 	}
 	mark := struct{ Generation int }{1}
 	record, err := marks.Get(ctx, "replayed-"+kind)
@@ -83,9 +87,9 @@ func eachReplica(ctx context.Context, db store.Database, kind string, take func(
 		err = json.Unmarshal(record.State, &mark)
 	}
 	if err != nil && !errors.Is(err, store.ErrNotFound) {
-		return fmt.Errorf("inspect the mark of %s: %w", kind, err)
+		return 0, fmt.Errorf("inspect the mark of %s: %w", kind, err)
 	}
-	return each(ctx, db, fmt.Sprintf("%s-replica-%d", kind, mark.Generation), take)
+	return mark.Generation, nil
 }
 
 // each reads a whole collection.
@@ -166,23 +170,21 @@ func Content(state []byte) (string, error) {
 	return string(canonical), err
 }
 
-func parked(ctx context.Context, db store.Database) ([]check.Parked, error) {
-	parking, err := replica.OpenParking(ctx, db, time.Now)
+func parked(ctx context.Context, db store.Database, name string) ([]check.Parked, error) {
+	lot, err := parking.Open(ctx, db, name, parking.Config{})
 	if err != nil {
 		return nil, err
 	}
 	var all []check.Parked
-	for after := ""; ; {
-		entries, err := parking.List(ctx, after, page)
+	for after, more := "", true; more; {
+		entries, next, err := lot.List(ctx, after, page)
 		if err != nil {
 			return nil, err
 		}
 		for _, entry := range entries {
-			all = append(all, check.Parked{Channel: entry.Channel, Data: string(entry.Data), Reason: entry.Reason})
+			all = append(all, check.Parked{Channel: entry.Channel, Data: string(entry.Data), Reason: string(entry.Reason)})
 		}
-		if len(entries) < page {
-			return all, nil
-		}
-		after = entries[page-1].ID
+		after, more = next, next != ""
 	}
+	return all, nil
 }

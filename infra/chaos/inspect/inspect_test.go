@@ -17,6 +17,7 @@ import (
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
@@ -152,7 +153,7 @@ func TestWhatTheServicesStoreIsWhatIsRead(t *testing.T) {
 	given := send(t, s.ordersServer, buyer, http.StatusCreated, "POST /api/orders", fmt.Sprintf(`{"ticketId":%q}`, free)).ID
 	send(t, s.ordersServer, buyer, http.StatusNoContent, "DELETE /api/orders/"+string(given), "")
 	// and poison
-	poison := check.Parked{Channel: string(event.SubjectTicketUpdated), Data: "poison", Reason: replica.ReasonPoison}
+	poison := check.Parked{Channel: string(event.SubjectTicketUpdated), Data: "poison", Reason: string(parking.Poison)}
 	if err := s.bus.Publish(t.Context(), poison.Channel, []byte(poison.Data)); err != nil {
 		t.Fatal(err)
 	}

@@ -1,0 +1,87 @@
+package replica
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"ticketing/pkg/bus"
+	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
+	"ticketing/pkg/store"
+)
+
+// ErrForeign: the event is not of a kind that the replica keeps.
+var ErrForeign = errors.New("no event of this kind is on channel")
+
+// Retry handles a parked event as if it had just come, because a person asks for it. It returns the verdict and
+// whether the event is still parked. Apply and Stale end its parking, and so does Early if the record keeps it now;
+// otherwise it stays parked with the new reason and one more attempt. store.ErrNotFound if it is not parked;
+// ErrForeign if this kind has no such channel. After any other error it is parked as before.
+func (r *Replica[T]) Retry(ctx context.Context, id string) (verdict Verdict, parked bool, err error) {
+	lot := r.Parking()
+	entry, err := lot.Get(ctx, id)
+	if err != nil {
+		return 0, false, err
+	}
+	return r.retry(ctx, lot, entry)
+}
+
+// retry handles an event that lot has under the entry's id.
+func (r *Replica[T]) retry(ctx context.Context, lot *parking.Lot, entry parking.Entry) (verdict Verdict, parked bool, err error) {
+	subject := event.Subject(entry.Channel)
+	if !slices.Contains(r.kind.Subjects, subject) {
+		return 0, true, fmt.Errorf("retry %s: %w %s", entry.ID, ErrForeign, entry.Channel)
+	}
+	d := &delivery[T]{
+		message: bus.Message{Channel: entry.Channel, Sequence: entry.Sequence, Attempt: entry.Attempts + 1, Data: entry.Data},
+		settle:  func(error) {}, // it was acknowledged when it was parked
+		limit:   1,              // nobody would bring it again
+	}
+	d.change, d.poison = r.kind.Decode(subject, entry.Data)
+	if err := r.handle(ctx, []*delivery[T]{d}); err != nil {
+		return Failed, true, err
+	}
+	parked = d.inLot || d.verdict == Conflict || d.verdict == Poison || d.verdict == Failed
+	// It is parked under its entity and version now, which poison did not have before.
+	under := parking.Entry{Channel: entry.Channel, Version: event.None, Data: entry.Data}
+	if d.poison == nil {
+		under = r.entry(d.change.ID, d.change.Version, entry.Event())
+	}
+	if parked && lot.ID(under) == entry.ID {
+		return d.verdict, true, nil
+	}
+	if err := lot.Drop(ctx, entry.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
+		return d.verdict, parked, err
+	}
+	return d.verdict, parked, nil
+}
+
+// takeOverParked handles again what an earlier release has parked, so that it is parked, kept or applied as today.
+func (r *Replica[T]) takeOverParked(ctx context.Context) error {
+	earlier, err := parking.OpenEarlier(ctx, r.db, parking.Config{Now: r.config.Now, Page: r.config.ParkingPage})
+	if err != nil {
+		return err
+	}
+	foreign := 0
+	for after, more := "", true; more; {
+		entries, next, err := earlier.List(ctx, after, r.config.ParkingPage)
+		if err != nil {
+			return err
+		}
+		for _, entry := range entries {
+			_, _, err := r.retry(ctx, earlier, entry)
+			if errors.Is(err, ErrForeign) {
+				foreign++ // another kind takes it over
+			} else if err != nil {
+				return fmt.Errorf("take over what an earlier release has parked: %w", err)
+			}
+		}
+		after, more = next, next != ""
+	}
+	if foreign > 0 {
+		return nil
+	}
+	return r.db.Drop(ctx, parking.EarlierName)
+}
