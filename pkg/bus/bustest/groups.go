@@ -155,7 +155,7 @@ func (h *holder) awaitTimes(t *testing.T, payload string, n int) []delivery {
 }
 
 // holdings gives a member n events that it does not settle, in a group whose other member has come after.
-func holdings(t *testing.T, b Broker, n int) (holder Conn, holderLink *Link, m bus.Member, held, other *record) {
+func holdings(t *testing.T, b Broker, n int) (holder Conn, holderLink Network, m bus.Member, held, other *record) {
 	t.Helper()
 	publisher, _ := open(t, b, "publisher")
 	holder, holderLink = open(t, b, "holder")

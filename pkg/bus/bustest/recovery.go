@@ -62,7 +62,7 @@ func awaitNoLag(t *testing.T, i bus.Inspector, channel string) {
 
 // survives checks that after trouble a connection with two members says so, comes back, and that both get
 // what is published then.
-func survives(t *testing.T, b Broker, trouble func(conn Conn, link *Link)) {
+func survives(t *testing.T, b Broker, trouble func(conn Conn, link Network)) {
 	t.Helper()
 	conn, link := open(t, b, "member")
 	grouped, plain := newRecord(), newRecord()
@@ -83,7 +83,7 @@ func survives(t *testing.T, b Broker, trouble func(conn Conn, link *Link)) {
 
 func testRestart(t *testing.T, h Harness) {
 	b := h.Start(t, 0)
-	survives(t, b, func(Conn, *Link) {
+	survives(t, b, func(Conn, Network) {
 		if err := b.Restart(); err != nil {
 			t.Fatalf("restart: %v", err)
 		}
@@ -91,7 +91,7 @@ func testRestart(t *testing.T, h Harness) {
 }
 
 func testCut(t *testing.T, h Harness) {
-	survives(t, h.Start(t, 0), func(conn Conn, link *Link) {
+	survives(t, h.Start(t, 0), func(conn Conn, link Network) {
 		link.Cut()
 		awaitDisconnected(t, conn)
 		link.Heal()
@@ -99,7 +99,7 @@ func testCut(t *testing.T, h Harness) {
 }
 
 func testSilence(t *testing.T, h Harness) {
-	survives(t, h.Start(t, 0), func(conn Conn, link *Link) {
+	survives(t, h.Start(t, 0), func(conn Conn, link Network) {
 		// Nothing ends this connection; only the missing answers tell.
 		link.Stall()
 		awaitDisconnected(t, conn)

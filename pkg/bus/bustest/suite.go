@@ -1,10 +1,10 @@
-// Package bustest is the conformance suite of the bus port: the eleven clauses of DESIGN.md ("Contract:
-// the bus port"), each a subtest, for any adapter and broker.
+// Package bustest is the conformance suite of the bus port: the clauses of docs/contract.md, section "The bus
+// port", each a subtest or several, for any adapter and broker.
 //
-//	suite ──> Conn (the adapter under test) ──> Link (cut, stall, heal) ──> Broker (restart)
+//	suite ──> Conn (the adapter under test) ──> Network (cut, stall, heal) ──> Broker (restart)
 //
-// Every connection of the suite goes through a Link of its own, so that the suite can take the network away
-// from one member and leave it to the others.
+// Every connection of the suite has a Network of its own, so that the suite can take it away from one member
+// and leave it to the others.
 package bustest
 
 import (
@@ -30,12 +30,24 @@ type Conn interface {
 	Close(ctx context.Context) error
 }
 
+// Network is the way of one connection to the broker. Its methods may be called concurrently. Link is a
+// Network over TCP.
+type Network interface {
+	// Cut ends the connection. No new one is made until Heal.
+	Cut()
+	// Stall keeps the connection but lets nothing through, as a broken network does.
+	Stall()
+	// Slow lets everything through again, to the broker only after delay.
+	Slow(delay time.Duration)
+	// Heal ends a Cut, a Stall or a Slow.
+	Heal()
+}
+
 // Broker is one running broker.
 type Broker interface {
-	// Addr is the TCP address that clients connect to, host:port. It stays the same over a Restart.
-	Addr() string
-	// Open opens a connection under a client id, to the broker behind addr.
-	Open(clientID, addr string) (Conn, error)
+	// Open opens a connection under a client id over a Network of its own. It need not be connected yet. The
+	// suite closes the connection; the Network ends with the test.
+	Open(t *testing.T, clientID string) (Conn, Network)
 	// Restart stops the broker and starts it again.
 	Restart() error
 }
@@ -46,6 +58,8 @@ type Harness struct {
 	// in a channel (0: all), and takes a client for dead within seconds. A connection that is dead
 	// without a word must be noticed within seconds, too.
 	Start func(t *testing.T, limit int) Broker
+	// Within runs one clause, for a bus that needs surroundings, such as synctest.Test. nil: it needs none.
+	Within func(t *testing.T, clause func(t *testing.T))
 	// KeepsDisk: what was stored is still there after a Restart.
 	KeepsDisk bool
 }
@@ -90,37 +104,27 @@ func Run(t *testing.T, h Harness) {
 	for _, clause := range clauses {
 		t.Run(clause.name, func(t *testing.T) {
 			t.Parallel()
-			clause.test(t, h)
+			if h.Within == nil {
+				clause.test(t, h)
+				return
+			}
+			h.Within(t, func(t *testing.T) { clause.test(t, h) })
 		})
 	}
 }
 
-// open opens a connection through a link of its own and waits until it is connected. Both end with the test.
-func open(t *testing.T, b Broker, clientID string) (Conn, *Link) {
+// open opens a connection over a network of its own and waits until it is connected. Both end with the test.
+func open(t *testing.T, b Broker, clientID string) (Conn, Network) {
 	t.Helper()
-	conn, link := openUnconnected(t, b, clientID)
-	awaitConnected(t, conn)
-	return conn, link
-}
-
-func openUnconnected(t *testing.T, b Broker, clientID string) (Conn, *Link) {
-	t.Helper()
-	link, err := NewLink(b.Addr())
-	if err != nil {
-		t.Fatalf("make a link: %v", err)
-	}
-	t.Cleanup(link.Close)
-	conn, err := b.Open(clientID, link.Addr())
-	if err != nil {
-		t.Fatalf("open %s: %v", clientID, err)
-	}
+	conn, network := b.Open(t, clientID)
 	t.Cleanup(func() {
-		// A test that has closed it already, or whose link is cut, has said all it has to say.
+		// A test that has closed it already, or whose network is cut, has said all it has to say.
 		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 		defer cancel()
 		_ = conn.Close(ctx)
 	})
-	return conn, link
+	awaitConnected(t, conn)
+	return conn, network
 }
 
 func awaitConnected(t *testing.T, conn Conn) {

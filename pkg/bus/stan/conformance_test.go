@@ -2,7 +2,6 @@ package stan_test
 
 import (
 	"fmt"
-	"log/slog"
 	"net"
 	"net/url"
 	"strconv"
@@ -71,8 +70,10 @@ func (b *broker) Restart() error {
 	return nil
 }
 
-func (b *broker) Open(clientID, addr string) (bustest.Conn, error) {
-	return stan.Open(b.config(clientID, addr), slog.New(slog.NewTextHandler(b.t.Output(), nil)))
+func (b *broker) Open(t *testing.T, clientID string) (bustest.Conn, bustest.Network) {
+	t.Helper()
+	link := linkTo(t, b)
+	return open(t, b.config(clientID, link.Addr())), link
 }
 
 func (b *broker) config(clientID, addr string) stan.Config {
