@@ -10,12 +10,13 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
@@ -75,7 +76,7 @@ func standsAt(r *Replica[history], id event.ID, want event.Version) func() bool 
 }
 
 // awaitLag waits until the group has acknowledged everything on the channel.
-func awaitLag(t testing.TB, conn *stan.Conn, want uint64) {
+func awaitLag(t testing.TB, conn bus.Inspector, want uint64) {
 	t.Helper()
 	eventually(t, fmt.Sprintf("lag is %d", want), func() bool {
 		channel, err := conn.Channel(context.Background(), saidChannel)
@@ -84,89 +85,97 @@ func awaitLag(t testing.TB, conn *stan.Conn, want uint64) {
 }
 
 func TestAMemberResumesWhereItsGroupStopped(t *testing.T) {
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	r := openHistories(t, historyKind(), bolttest.Open(t))
-	// given a member that has taken an event and left
-	publishAll(t, publisher, sayData("x", 0, "a"))
-	_, stop := runConsumer(t, r, stantest.Connect(t, server, "first"))
-	eventually(t, "version 0 is applied", standsAt(r, "x", 0))
-	stop()
-	// when more is published while nobody listens
-	publishAll(t, publisher, sayData("x", 1, "b"), sayData("x", 2, "c"))
-	// then the next member gets it, and everything is acknowledged
-	c, _ := runConsumer(t, r, stantest.Connect(t, server, "second"))
-	eventually(t, "version 2 is applied", standsAt(r, "x", 2))
-	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-	awaitLag(t, publisher, 0)
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		r := openHistories(t, historyKind(), bolttest.Open(t))
+		// given a member that has taken an event and left
+		publishAll(t, publisher, sayData("x", 0, "a"))
+		_, stop := runConsumer(t, r, server.Connect("first"))
+		eventually(t, "version 0 is applied", standsAt(r, "x", 0))
+		stop()
+		// when more is published while nobody listens
+		publishAll(t, publisher, sayData("x", 1, "b"), sayData("x", 2, "c"))
+		// then the next member gets it, and everything is acknowledged
+		c, _ := runConsumer(t, r, server.Connect("second"))
+		eventually(t, "version 2 is applied", standsAt(r, "x", 2))
+		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+		awaitLag(t, publisher, 0)
+	})
 }
 
 // The durable outlives the store: then the broker sends only what is new, and history is replayed.
 func TestALostStoreIsFilledFromHistory(t *testing.T) {
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	publishAll(t, publisher, sayData("x", 0, "a"), sayData("x", 1, "b"), sayData("y", 0, "c"), []byte("poison"))
-	first := openHistories(t, historyKind(), bolttest.Open(t))
-	_, stop := runConsumer(t, first, stantest.Connect(t, server, "first"))
-	eventually(t, "x is applied", standsAt(first, "x", 1))
-	eventually(t, "y is applied", standsAt(first, "y", 0))
-	awaitLag(t, publisher, 0)
-	stop()
-	// when the service comes back with an empty store, and something new happens
-	second := openHistories(t, historyKind(), bolttest.Open(t))
-	c, stop := runConsumer(t, second, stantest.Connect(t, server, "second"))
-	publishAll(t, publisher, sayData("x", 2, "d"))
-	// then it has everything, the old and the new
-	eventually(t, "x is applied", standsAt(second, "x", 2))
-	eventually(t, "y is applied", standsAt(second, "y", 0))
-	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-	if parked := mustListParked(t, second); len(parked) != 1 || string(parked[0].Data) != "poison" {
-		t.Errorf("parked %+v, want the poison of the old days", parked)
-	}
-	stop()
-	// and it does not do so again: a third member joins without a replay
-	if m, _, err := second.readMark(t.Context()); err != nil || !m.Replayed {
-		t.Errorf("the mark is %+v, %v", m, err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		publishAll(t, publisher, sayData("x", 0, "a"), sayData("x", 1, "b"), sayData("y", 0, "c"), []byte("poison"))
+		first := openHistories(t, historyKind(), bolttest.Open(t))
+		_, stop := runConsumer(t, first, server.Connect("first"))
+		eventually(t, "x is applied", standsAt(first, "x", 1))
+		eventually(t, "y is applied", standsAt(first, "y", 0))
+		awaitLag(t, publisher, 0)
+		stop()
+		// when the service comes back with an empty store, and something new happens
+		second := openHistories(t, historyKind(), bolttest.Open(t))
+		c, stop := runConsumer(t, second, server.Connect("second"))
+		publishAll(t, publisher, sayData("x", 2, "d"))
+		// then it has everything, the old and the new
+		eventually(t, "x is applied", standsAt(second, "x", 2))
+		eventually(t, "y is applied", standsAt(second, "y", 0))
+		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+		if parked := mustListParked(t, second); len(parked) != 1 || string(parked[0].Data) != "poison" {
+			t.Errorf("parked %+v, want the poison of the old days", parked)
+		}
+		stop()
+		// and it does not do so again: a third member joins without a replay
+		if m, _, err := second.readMark(t.Context()); err != nil || !m.Replayed {
+			t.Errorf("the mark is %+v, %v", m, err)
+		}
+	})
 }
 
 func TestAStoreThatGoesAwayLosesNothing(t *testing.T) {
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	db := &faultyDB{Database: bolttest.Open(t)}
-	r := openHistories(t, historyKind(), db)
-	c, _ := runConsumer(t, r, stantest.Connect(t, server, "member"))
-	publishAll(t, publisher, sayData("x", 0, "a"))
-	eventually(t, "version 0 is applied", standsAt(r, "x", 0))
-	// when the store goes away and events come
-	db.away.Store(true)
-	publishAll(t, publisher, sayData("x", 1, "b"), sayData("x", 3, "d"), []byte("poison"))
-	eventually(t, "the member says that its store is away", func() bool { return errors.Is(c.Ready(), store.ErrUnavailable) })
-	// then none is acknowledged
-	awaitLag(t, publisher, 3)
-	// and when it is back everything is there, and only the poison is parked
-	db.away.Store(false)
-	publishAll(t, publisher, sayData("x", 2, "c"))
-	eventually(t, "version 3 is applied", standsAt(r, "x", 3))
-	eventually(t, "the poison is parked", func() bool { return len(mustListParked(t, r)) == 1 })
-	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-	awaitLag(t, publisher, 0)
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		db := &faultyDB{Database: bolttest.Open(t)}
+		r := openHistories(t, historyKind(), db)
+		c, _ := runConsumer(t, r, server.Connect("member"))
+		publishAll(t, publisher, sayData("x", 0, "a"))
+		eventually(t, "version 0 is applied", standsAt(r, "x", 0))
+		// when the store goes away and events come
+		db.away.Store(true)
+		publishAll(t, publisher, sayData("x", 1, "b"), sayData("x", 3, "d"), []byte("poison"))
+		eventually(t, "the member says that its store is away", func() bool { return errors.Is(c.Ready(), store.ErrUnavailable) })
+		// then none is acknowledged
+		awaitLag(t, publisher, 3)
+		// and when it is back everything is there, and only the poison is parked
+		db.away.Store(false)
+		publishAll(t, publisher, sayData("x", 2, "c"))
+		eventually(t, "version 3 is applied", standsAt(r, "x", 3))
+		eventually(t, "the poison is parked", func() bool { return len(mustListParked(t, r)) == 1 })
+		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+		awaitLag(t, publisher, 0)
+	})
 }
 
 // An entity that the store will not take (too large, say) keeps nobody else waiting.
 func TestAnEntityTheStoreRefusesBlocksNobody(t *testing.T) {
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	r := openHistories(t, historyKind(), &refusingDB{Database: bolttest.Open(t), id: "big"}) // parks at the third attempt
-	c, _ := runConsumer(t, r, stantest.Connect(t, server, "member"))
-	publishAll(t, publisher, sayData("big", 0, "a"), sayData("x", 0, "b"), sayData("y", 0, "c"))
-	eventually(t, "the others are applied", func() bool { return standsAt(r, "x", 0)() && standsAt(r, "y", 0)() })
-	eventually(t, "it is parked", func() bool { return len(mustListParked(t, r)) == 1 })
-	if parked := mustListParked(t, r)[0]; parked.Reason != parking.Failed || !strings.Contains(parked.Error, "too large") {
-		t.Errorf("parked %+v", parked)
-	}
-	awaitLag(t, publisher, 0)
-	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		r := openHistories(t, historyKind(), &refusingDB{Database: bolttest.Open(t), id: "big"}) // parks at the third attempt
+		c, _ := runConsumer(t, r, server.Connect("member"))
+		publishAll(t, publisher, sayData("big", 0, "a"), sayData("x", 0, "b"), sayData("y", 0, "c"))
+		eventually(t, "the others are applied", func() bool { return standsAt(r, "x", 0)() && standsAt(r, "y", 0)() })
+		eventually(t, "it is parked", func() bool { return len(mustListParked(t, r)) == 1 })
+		if parked := mustListParked(t, r)[0]; parked.Reason != parking.Failed || !strings.Contains(parked.Error, "too large") {
+			t.Errorf("parked %+v", parked)
+		}
+		awaitLag(t, publisher, 0)
+		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+	})
 }
 
 // refusingDB takes every record but one.
@@ -196,30 +205,32 @@ func (c *refusingCollection) PutMany(ctx context.Context, ws []store.Write) erro
 
 // Un-acked early events would fill MaxInflight and starve the group (DESIGN.md, measured). Kept ones do not.
 func TestThousandsOfEarlyEventsBlockNobody(t *testing.T) {
-	const strangers = 5000
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	r := openHistories(t, historyKind(), bolttest.Open(t))
-	// given early events of many entities, and some poison
-	early := make([][]byte, 0, strangers+10)
-	for i := range strangers {
-		early = append(early, sayData(event.ID(fmt.Sprint("e", i)), 1, "early"))
-	}
-	for i := range 10 {
-		early = append(early, fmt.Appendf(nil, `{"version":"huge %d"}`, i))
-	}
-	publishAll(t, publisher, early...)
-	// when a good one comes behind them, it is applied, and nothing stays un-acked
-	publishAll(t, publisher, sayData("good", 0, "a"))
-	runConsumer(t, r, stantest.Connect(t, server, "member"))
-	eventually(t, "the good event is applied", standsAt(r, "good", 0))
-	awaitLag(t, publisher, 0)
-	// and each early one is applied the moment the one it waited for comes
-	publishAll(t, publisher, sayData("e17", 0, "missing"))
-	eventually(t, "both of e17 are applied", standsAt(r, "e17", 1))
-	if parked := mustListParked(t, r); len(parked) != 10 {
-		t.Errorf("%d events are parked, want the 10 poisoned", len(parked))
-	}
+	synctest.Test(t, func(t *testing.T) {
+		const strangers = 5000
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		r := openHistories(t, historyKind(), bolttest.Open(t))
+		// given early events of many entities, and some poison
+		early := make([][]byte, 0, strangers+10)
+		for i := range strangers {
+			early = append(early, sayData(event.ID(fmt.Sprint("e", i)), 1, "early"))
+		}
+		for i := range 10 {
+			early = append(early, fmt.Appendf(nil, `{"version":"huge %d"}`, i))
+		}
+		publishAll(t, publisher, early...)
+		// when a good one comes behind them, it is applied, and nothing stays un-acked
+		publishAll(t, publisher, sayData("good", 0, "a"))
+		runConsumer(t, r, server.Connect("member"))
+		eventually(t, "the good event is applied", standsAt(r, "good", 0))
+		awaitLag(t, publisher, 0)
+		// and each early one is applied the moment the one it waited for comes
+		publishAll(t, publisher, sayData("e17", 0, "missing"))
+		eventually(t, "both of e17 are applied", standsAt(r, "e17", 1))
+		if parked := mustListParked(t, r); len(parked) != 10 {
+			t.Errorf("%d events are parked, want the 10 poisoned", len(parked))
+		}
+	})
 }
 
 func TestTwoMembersShareTheWork(t *testing.T) {
@@ -252,11 +263,13 @@ func TestTwoMembersShareTheWork(t *testing.T) {
 }
 
 func TestReadySaysWhatItWaitsFor(t *testing.T) {
-	server := stantest.Start(t)
-	r := openHistories(t, historyKind(), bolttest.Open(t))
-	conn := stantest.Connect(t, server, "member")
-	c := NewConsumer(r, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
-	if err := c.Ready(); err == nil || !strings.Contains(err.Error(), "not started") {
-		t.Errorf("before Run: %v", err)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		r := openHistories(t, historyKind(), bolttest.Open(t))
+		conn := server.Connect("member")
+		c := NewConsumer(r, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
+		if err := c.Ready(); err == nil || !strings.Contains(err.Error(), "not started") {
+			t.Errorf("before Run: %v", err)
+		}
+	})
 }

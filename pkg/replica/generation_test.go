@@ -7,12 +7,13 @@ import (
 	"slices"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan/stantest"
+	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -38,131 +39,139 @@ func holding(t testing.TB, r *Replica[history], last int) []int {
 }
 
 func TestARebuildRemovesTheGenerationsThatWereLeft(t *testing.T) {
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	var later atomic.Int64
-	now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
-	r, err := Open(t.Context(), historyKind(), bolttest.Open(t), Config{Now: now}, slog.New(slog.DiscardHandler))
-	if err != nil {
-		t.Fatal(err)
-	}
-	c, _ := runConsumer(t, r, stantest.Connect(t, server, "one"))
-	publishAll(t, publisher, sayData("x", 0, "a"))
-	eventually(t, "x is applied", standsAt(r, "x", 0))
-	for _, step := range []struct {
-		given string
-		pass  time.Duration
-		want  []int
-	}{
-		{"a first generation that was the present one for long", leaveTime, []int{1, 2}},
-		{"a second one that a member may not have noticed yet", 0, []int{1, 2, 3}},
-		{"a third one that all have noticed", leaveTime, []int{3, 4}},
-	} {
-		// when it is rebuilt
-		later.Add(int64(step.pass))
-		if err := c.StartRebuild(false); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		var later atomic.Int64
+		now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
+		r, err := Open(t.Context(), historyKind(), bolttest.Open(t), Config{Now: now}, slog.New(slog.DiscardHandler))
+		if err != nil {
 			t.Fatal(err)
 		}
-		result := awaitRebuild(t, c)
-		if last := slices.Max(step.want); result.Error != "" || result.Generation != last {
-			t.Fatalf("given %s: the rebuild ended with %+v, want generation %d", step.given, result, last)
+		c, _ := runConsumer(t, r, server.Connect("one"))
+		publishAll(t, publisher, sayData("x", 0, "a"))
+		eventually(t, "x is applied", standsAt(r, "x", 0))
+		for _, step := range []struct {
+			given string
+			pass  time.Duration
+			want  []int
+		}{
+			{"a first generation that was the present one for long", leaveTime, []int{1, 2}},
+			{"a second one that a member may not have noticed yet", 0, []int{1, 2, 3}},
+			{"a third one that all have noticed", leaveTime, []int{3, 4}},
+		} {
+			// when it is rebuilt
+			later.Add(int64(step.pass))
+			if err := c.StartRebuild(false); err != nil {
+				t.Fatal(err)
+			}
+			result := awaitRebuild(t, c)
+			if last := slices.Max(step.want); result.Error != "" || result.Generation != last {
+				t.Fatalf("given %s: the rebuild ended with %+v, want generation %d", step.given, result, last)
+			}
+			// then what no member reads is gone, and what is read is whole
+			if diff := cmp.Diff(step.want, holding(t, r, result.Generation)); diff != "" {
+				t.Errorf("given %s: generations with records (-want +got):\n%s", step.given, diff)
+			}
+			if got, version := mustRead(t, r, "x"); version != 0 || got.Text != "a" {
+				t.Errorf("given %s: x stands at %d and says %q", step.given, version, got.Text)
+			}
 		}
-		// then what no member reads is gone, and what is read is whole
-		if diff := cmp.Diff(step.want, holding(t, r, result.Generation)); diff != "" {
-			t.Errorf("given %s: generations with records (-want +got):\n%s", step.given, diff)
-		}
-		if got, version := mustRead(t, r, "x"); version != 0 || got.Text != "a" {
-			t.Errorf("given %s: x stands at %d and says %q", step.given, version, got.Text)
-		}
-	}
+	})
 }
 
 // A rebuild that did not come to its end must not leave its part of a copy for good.
 func TestARebuildRemovesWhatOthersHaveNotFinished(t *testing.T) {
-	// given a rebuild that ended in the middle of the fifth generation
-	server := stantest.Start(t)
-	r := openHistories(t, historyKind(), bolttest.Open(t))
-	c, _ := runConsumer(t, r, stantest.Connect(t, server, "one"))
-	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-	unfinished, err := r.next(t.Context(), 5)
-	if err != nil {
-		t.Fatal(err)
-	}
-	handle(t, unfinished, newMail(historyKind()).say("x", 0))
-	err = r.changeMark(t.Context(), func(m *mark) bool {
-		m.Reserved, m.Since = 5, time.Now() // however short the present one has been that
-		return true
+	synctest.Test(t, func(t *testing.T) {
+		// given a rebuild that ended in the middle of the fifth generation
+		server := membus.New(t)
+		r := openHistories(t, historyKind(), bolttest.Open(t))
+		c, _ := runConsumer(t, r, server.Connect("one"))
+		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+		unfinished, err := r.next(t.Context(), 5)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handle(t, unfinished, newMail(historyKind()).say("x", 0))
+		err = r.changeMark(t.Context(), func(m *mark) bool {
+			m.Reserved, m.Since = 5, time.Now() // however short the present one has been that
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// when the next one succeeds
+		publishAll(t, server.Connect("source"), sayData("y", 0, "b"))
+		if err := c.StartRebuild(false); err != nil {
+			t.Fatal(err)
+		}
+		if result := awaitRebuild(t, c); result.Error != "" || result.Generation != 6 {
+			t.Fatalf("the rebuild ended with %+v", result)
+		}
+		// then only what was the present one is there beside it
+		if diff := cmp.Diff([]int{1, 6}, holding(t, r, 6)); diff != "" {
+			t.Errorf("generations with records (-want +got):\n%s", diff)
+		}
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// when the next one succeeds
-	publishAll(t, stantest.Connect(t, server, "source"), sayData("y", 0, "b"))
-	if err := c.StartRebuild(false); err != nil {
-		t.Fatal(err)
-	}
-	if result := awaitRebuild(t, c); result.Error != "" || result.Generation != 6 {
-		t.Fatalf("the rebuild ended with %+v", result)
-	}
-	// then only what was the present one is there beside it
-	if diff := cmp.Diff([]int{1, 6}, holding(t, r, 6)); diff != "" {
-		t.Errorf("generations with records (-want +got):\n%s", diff)
-	}
 }
 
 // A member may be asked to rebuild before it has noticed which generation is the present one. What it compares
 // history with, to see that nothing gets lost, must be that one.
 func TestARebuildByAMemberThatIsBehind(t *testing.T) {
-	// given a second generation that stands higher than the history of a broker with a new disk
-	db := bolttest.Open(t)
-	behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-	if err := other.writeMark(t.Context(), mark{Generation: 2, Reserved: 2, Replayed: true}, 0); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := other.follow(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	post := newMail(historyKind())
-	handle(t, other, post.say("x", 0), post.say("x", 1))
-	// when a member that still has the first is asked to rebuild
-	conn := stantest.Connect(t, stantest.Start(t), "behind")
-	c := NewConsumer(behind, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
-	_, changed, err := c.rebuildNext(t.Context(), false)
-	// then it refuses, and the replicas are as they were
-	if !errors.Is(err, errNotWhole) || changed {
-		t.Errorf("the rebuild ended with %v, changed %t; want %v", err, changed, errNotWhole)
-	}
-	if _, version := mustRead(t, behind, "x"); version != 1 {
-		t.Errorf("x stands at %d", version)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		// given a second generation that stands higher than the history of a broker with a new disk
+		db := bolttest.Open(t)
+		behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+		if err := other.writeMark(t.Context(), mark{Generation: 2, Reserved: 2, Replayed: true}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := other.follow(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		post := newMail(historyKind())
+		handle(t, other, post.say("x", 0), post.say("x", 1))
+		// when a member that still has the first is asked to rebuild
+		conn := membus.New(t).Connect("behind")
+		c := NewConsumer(behind, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
+		_, changed, err := c.rebuildNext(t.Context(), false)
+		// then it refuses, and the replicas are as they were
+		if !errors.Is(err, errNotWhole) || changed {
+			t.Errorf("the rebuild ended with %v, changed %t; want %v", err, changed, errNotWhole)
+		}
+		if _, version := mustRead(t, behind, "x"); version != 1 {
+			t.Errorf("x stands at %d", version)
+		}
+	})
 }
 
 // Readers go over to the present generation also while their member waits for the broker.
 func TestReadersFollowWithoutABroker(t *testing.T) {
-	db := bolttest.Open(t)
-	reader, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-	if err := reader.setReplayed(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	// given a member that waits to be let into its group
-	waits := &waitingBus{Bus: stantest.Connect(t, stantest.Start(t), "reader"), waiting: make(chan struct{})}
-	runConsumer(t, reader, waits)
-	<-waits.waiting
-	// when another generation becomes the present one
-	next, err := other.next(t.Context(), 2)
-	if err != nil {
-		t.Fatal(err)
-	}
-	handle(t, next, newMail(historyKind()).say("x", 0))
-	err = other.changeMark(t.Context(), func(m *mark) bool {
-		m.Generation = 2
-		return true
+	synctest.Test(t, func(t *testing.T) {
+		db := bolttest.Open(t)
+		reader, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+		if err := reader.setReplayed(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// given a member that waits to be let into its group
+		waits := &waitingBus{Bus: membus.New(t).Connect("reader"), waiting: make(chan struct{})}
+		runConsumer(t, reader, waits)
+		<-waits.waiting
+		// when another generation becomes the present one
+		next, err := other.next(t.Context(), 2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		handle(t, next, newMail(historyKind()).say("x", 0))
+		err = other.changeMark(t.Context(), func(m *mark) bool {
+			m.Generation = 2
+			return true
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		// then what is in it is read
+		eventually(t, "x is read", standsAt(reader, "x", 0))
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	// then what is in it is read
-	eventually(t, "x is read", standsAt(reader, "x", 0))
 }
 
 // waitingBus lets nobody join, and says when somebody wants to.
@@ -179,24 +188,26 @@ func (b *waitingBus) Subscribe(ctx context.Context, _ bus.Subscription, _ bus.Ha
 
 // A member that has hung until its generation was removed takes events as any other, and none is lost.
 func TestAMemberWhoseGenerationWasRemoved(t *testing.T) {
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	db := bolttest.Open(t)
-	hung := openHistories(t, historyKind(), db)
-	// given that all went over to the second generation meanwhile
-	if err := hung.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Drop(t.Context(), hung.recordsName(1)); err != nil {
-		t.Fatal(err)
-	}
-	// when it goes on
-	runConsumer(t, hung, stantest.Connect(t, server, "hung"))
-	publishAll(t, publisher, sayData("x", 0, "a"))
-	awaitLag(t, publisher, 0)
-	// then its event is in the second
-	present := openHistories(t, historyKind(), db)
-	if got, version := mustRead(t, present, "x"); version != 0 || got.Text != "a" {
-		t.Errorf("x stands at %d and says %q", version, got.Text)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		db := bolttest.Open(t)
+		hung := openHistories(t, historyKind(), db)
+		// given that all went over to the second generation meanwhile
+		if err := hung.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
+			t.Fatal(err)
+		}
+		if err := db.Drop(t.Context(), hung.recordsName(1)); err != nil {
+			t.Fatal(err)
+		}
+		// when it goes on
+		runConsumer(t, hung, server.Connect("hung"))
+		publishAll(t, publisher, sayData("x", 0, "a"))
+		awaitLag(t, publisher, 0)
+		// then its event is in the second
+		present := openHistories(t, historyKind(), db)
+		if got, version := mustRead(t, present, "x"); version != 0 || got.Text != "a" {
+			t.Errorf("x stands at %d and says %q", version, got.Text)
+		}
+	})
 }

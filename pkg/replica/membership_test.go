@@ -8,10 +8,11 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan/stantest"
+	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
@@ -64,79 +65,82 @@ func mustHave(t testing.TB, r *Replica[history], name string, n int) {
 // What a member holds longer than AckWait is sent again, to another one too, and a store that is too slow is given
 // the same work twice.
 func TestASlowStoreIsNotGivenAnEventTwice(t *testing.T) {
-	t.Parallel()
-	// given two members whose store needs 16 ms for each record: what they may hold takes it many AckWaits
-	const backlog, ackWait, most = 1600, 2 * time.Second, 4096
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	db := &pacedDB{Database: bolttest.Open(t), perRecord: 16 * time.Millisecond}
-	r := openHistories(t, historyKind(), db)
-	taken := &takings{}
-	for _, name := range []string{"one", "two"} {
-		b := watchedBus{stantest.Connect(t, server, name), taken}
-		runWatched(t, openHistories(t, historyKind(), db), b, ConsumerConfig{AckWait: ackWait, MaxInflight: most})
-	}
-	// when there is a backlog, and then another: a busy machine may pause for longer than AckWait, and nobody
-	// can know before that the store is slow
-	var twice int
-	var longest time.Duration
-	for round, until := 0, time.Now().Add(time.Minute); time.Now().Before(until); round++ {
-		name := fmt.Sprint("round", round, "-")
-		taken.begin()
-		publishAll(t, publisher, newEntities(name, backlog)...)
-		awaitLag(t, publisher, 0)
-		mustHave(t, r, name, backlog)
-		if twice, longest = taken.twice(), taken.longest(); twice == 0 && longest < ackWait {
-			break
+	synctest.Test(t, func(t *testing.T) {
+		// given two members whose store needs 16 ms for each record: what they may hold takes it many AckWaits
+		const backlog, ackWait, most = 1600, 2 * time.Second, 4096
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		db := &pacedDB{Database: bolttest.Open(t), perRecord: 16 * time.Millisecond}
+		r := openHistories(t, historyKind(), db)
+		taken := &takings{}
+		for _, name := range []string{"one", "two"} {
+			b := watchedBus{server.Connect(name), taken}
+			runWatched(t, openHistories(t, historyKind(), db), b, ConsumerConfig{AckWait: ackWait, MaxInflight: most})
 		}
-	}
-	// then soon every event is handed out once, and settled before the broker sends it again,
-	if twice != 0 || longest >= ackWait {
-		t.Errorf("%d of %d events came twice, and one was held for %v of %v", twice, backlog, longest, ackWait)
-	}
-	// because a member has joined again, with room for fewer.
-	if sizes := taken.sizes(); slices.Min(sizes) >= firstWindow {
-		t.Errorf("the members have joined with room for %v, want one with less than %d", sizes, firstWindow)
-	}
+		// when there is a backlog, and then another: a busy machine may pause for longer than AckWait, and nobody
+		// can know before that the store is slow
+		var twice int
+		var longest time.Duration
+		for round, until := 0, time.Now().Add(time.Minute); time.Now().Before(until); round++ {
+			name := fmt.Sprint("round", round, "-")
+			taken.begin()
+			publishAll(t, publisher, newEntities(name, backlog)...)
+			awaitLag(t, publisher, 0)
+			mustHave(t, r, name, backlog)
+			if twice, longest = taken.twice(), taken.longest(); twice == 0 && longest < ackWait {
+				break
+			}
+		}
+		// then soon every event is handed out once, and settled before the broker sends it again,
+		if twice != 0 || longest >= ackWait {
+			t.Errorf("%d of %d events came twice, and one was held for %v of %v", twice, backlog, longest, ackWait)
+		}
+		// because a member has joined again, with room for fewer.
+		if sizes := taken.sizes(); slices.Min(sizes) >= firstWindow {
+			t.Errorf("the members have joined with room for %v, want one with less than %d", sizes, firstWindow)
+		}
+	})
 }
 
 func TestAMemberTakesMoreAtOnceWhereTheStoreKeepsUp(t *testing.T) {
-	t.Parallel()
-	// given a backlog, and a store in which writes take a while and carry as much as one likes
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	publishAll(t, publisher, newEntities("e", 4000)...)
-	r := openHistories(t, historyKind(), &pacedDB{Database: bolttest.Open(t), perWrite: 10 * time.Millisecond})
-	taken := &takings{}
-	// when a member catches up
-	b := watchedBus{stantest.Connect(t, server, "member"), taken}
-	runWatched(t, r, b, ConsumerConfig{AckWait: bus.MaxAckWait, MaxInflight: 1000})
-	awaitLag(t, publisher, 0)
-	// then it has soon joined again with all it may hold, once, and nothing was handed out twice by that
-	if sizes := taken.sizes(); !slices.Equal(sizes, []int{firstWindow, 1000}) {
-		t.Errorf("joined with room for %v, want %d and then 1000", sizes, firstWindow)
-	}
-	if twice := taken.twice(); twice != 0 {
-		t.Errorf("%d events of 4000 came twice", twice)
-	}
-	mustHave(t, r, "e", 4000)
+	synctest.Test(t, func(t *testing.T) {
+		// given a backlog, and a store in which writes take a while and carry as much as one likes
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		publishAll(t, publisher, newEntities("e", 4000)...)
+		r := openHistories(t, historyKind(), &pacedDB{Database: bolttest.Open(t), perWrite: 10 * time.Millisecond})
+		taken := &takings{}
+		// when a member catches up
+		b := watchedBus{server.Connect("member"), taken}
+		runWatched(t, r, b, ConsumerConfig{AckWait: bus.MaxAckWait, MaxInflight: 1000})
+		awaitLag(t, publisher, 0)
+		// then it has soon joined again with all it may hold, once, and nothing was handed out twice by that
+		if sizes := taken.sizes(); !slices.Equal(sizes, []int{firstWindow, 1000}) {
+			t.Errorf("joined with room for %v, want %d and then 1000", sizes, firstWindow)
+		}
+		if twice := taken.twice(); twice != 0 {
+			t.Errorf("%d events of 4000 came twice", twice)
+		}
+		mustHave(t, r, "e", 4000)
+	})
 }
 
 // Reactions are one write each: what has been reacted to must not wait for thousands of others.
 func TestBatchesThatAreReactedToAreShort(t *testing.T) {
-	t.Parallel()
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	publishAll(t, publisher, newEntities("e", 1000)...)
-	kind := historyKind()
-	kind.React = func(context.Context, event.ID, event.Version, history) error { return nil }
-	db := &pacedDB{Database: bolttest.Open(t), perWrite: 10 * time.Millisecond}
-	r := openHistories(t, kind, db)
-	runWatched(t, r, stantest.Connect(t, server, "member"), ConsumerConfig{Lanes: 1})
-	awaitLag(t, publisher, 0)
-	if got := db.largestWrite(); got != 64 {
-		t.Errorf("the largest write has %d records, want %d", got, 64)
-	}
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publisher := server.Connect("source")
+		publishAll(t, publisher, newEntities("e", 1000)...)
+		kind := historyKind()
+		kind.React = func(context.Context, event.ID, event.Version, history) error { return nil }
+		db := &pacedDB{Database: bolttest.Open(t), perWrite: 10 * time.Millisecond}
+		r := openHistories(t, kind, db)
+		runWatched(t, r, server.Connect("member"), ConsumerConfig{Lanes: 1})
+		awaitLag(t, publisher, 0)
+		if got := db.largestWrite(); got != 64 {
+			t.Errorf("the largest write has %d records, want %d", got, 64)
+		}
+	})
 }
 
 // watchedBus notes what its members are handed.

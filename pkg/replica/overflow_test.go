@@ -2,6 +2,8 @@ package replica
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -65,6 +67,92 @@ func TestAnEventParkedWhileItsTurnComes(t *testing.T) {
 				t.Errorf("%d events are still parked", len(parked))
 			}
 		})
+	}
+}
+
+// What finds no room and what makes it the next one may come in one batch: the decision sees what it sets aside itself.
+func TestAnEventThatIsSetAsideInTheBatchOfTheMissingOne(t *testing.T) {
+	const last = 12
+	early := func(from, to event.Version) func(*mail) []*delivery[history] {
+		return func(m *mail) []*delivery[history] { return m.sayFrom("x", from, to) }
+	}
+	batches := func(all ...func(*mail) []*delivery[history]) []func(*mail) []*delivery[history] { return all }
+	missing := early(0, 0)
+	both := func(a, b func(*mail) []*delivery[history]) func(*mail) []*delivery[history] {
+		return func(m *mail) []*delivery[history] { return append(a(m), b(m)...) }
+	}
+	for name, tt := range map[string][]func(*mail) []*delivery[history]{
+		"all in one":                             batches(both(early(1, last), missing)),
+		"the last and the missing one":           batches(early(1, last-1), both(early(last, last), missing)),
+		"the missing one and the last":           batches(early(1, last-1), both(missing, early(last, last))),
+		"the missing one first, then a gap":      batches(both(missing, early(2, last)), early(1, 1)),
+		"a gap behind what was applied together": batches(both(early(2, last), missing), early(1, 1)),
+		"one by one behind a full record":        batches(early(1, 6), early(7, 7), early(8, last), missing),
+	} {
+		for _, bound := range []int{1, 2, 3} {
+			t.Run(fmt.Sprintf("%s, room for %d", name, bound), func(t *testing.T) {
+				config := small()
+				config.MaxEarly, config.ParkingPage = bound, bound
+				r := openWith(t, historyKind(), bolttest.Open(t), config)
+				post := newMail(historyKind())
+				for _, events := range tt {
+					handle(t, r, events(post)...)
+				}
+				if got, version := mustRead(t, r, "x"); version != last || !slices.Equal(got.Applied, upTo(last)) {
+					t.Errorf("stands at %d, applied %v", version, got.Applied)
+				}
+				mustWaitForNothing(t, r)
+			})
+		}
+	}
+}
+
+// Of two early events with one version and different content one is applied, and the other is for a person.
+func TestTwoEarlyEventsOfOneVersion(t *testing.T) {
+	for name, kept := range map[string]event.Version{"both kept or refused": 1, "both parked": room, "the first is parked by another batch": room + 3} {
+		t.Run(name, func(t *testing.T) {
+			r := openHistories(t, historyKind(), bolttest.Open(t))
+			post := newMail(historyKind())
+			handle(t, r, post.sayFrom("x", 1, kept)...)
+			handle(t, r, post.deliver(sayData("x", kept+1, "one")))
+			handle(t, r, post.deliver(sayData("x", kept+1, "other")))
+			handle(t, r, post.say("x", kept+2))
+			handle(t, r, post.say("x", 0))
+			got, version := mustRead(t, r, "x")
+			if version != kept+2 || !slices.Equal(got.Applied, upTo(kept+2)) {
+				t.Errorf("stands at %d, applied %v", version, got.Applied)
+			}
+			parked := mustListParked(t, r)
+			if len(parked) != 1 || parked[0].Reason != parking.Conflict || parked[0].Version != kept+1 || string(parked[0].Data) != string(sayData("x", kept+1, "other")) {
+				t.Errorf("parked %+v, want one conflict", parked)
+			}
+		})
+	}
+}
+
+// A member dies between writing a record and going on with what is parked behind it: what comes again goes on.
+func TestACrashAmongTheParkedEvents(t *testing.T) {
+	const last = 12
+	crashes := 0
+	for cutOff := true; cutOff; crashes++ {
+		db := &modelDB{Database: bolttest.Open(t), left: -1}
+		r := openHistories(t, historyKind(), db)
+		post := newMail(historyKind())
+		handle(t, r, post.sayFrom("x", 1, last)...)
+		db.left = crashes
+		zero := post.say("x", 0)
+		cutOff = r.handle(t.Context(), []*delivery[history]{zero}) != nil
+		db.left = -1
+		again := openHistories(t, historyKind(), db)
+		handle(t, again, post.redeliver(zero.message.Sequence, 2, zero.message.Data))
+		if _, version := mustRead(t, again, "x"); version != last {
+			t.Errorf("cut off at write %d it stands at %d, want %d", crashes, version, last)
+		}
+		handle(t, again, post.redeliver(zero.message.Sequence, 3, zero.message.Data)) // takes what the crash has left
+		mustWaitForNothing(t, again)
+	}
+	if pages := (last - room) / small().ParkingPage; crashes < pages {
+		t.Errorf("cut off %d times, want more than the %d pages", crashes, pages)
 	}
 }
 

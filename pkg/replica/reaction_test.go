@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -139,5 +140,21 @@ func notAnAttempt(t *testing.T, away error) {
 	// then nothing was counted
 	if left := mustListNotes(t, r); len(left) != 0 {
 		t.Errorf("notes left: %+v", left)
+	}
+}
+
+// One delivery that fails is one attempt, also if its batch is decided again because of a neighbour.
+func TestOneDeliveryIsOneAttempt(t *testing.T) {
+	db := &racingDB{Database: bolttest.Open(t)}
+	react := &reactions{fail: map[event.Version]error{7: errNoSeat}}
+	a, b := openHistories(t, react.kind(), db), openHistories(t, react.kind(), db.Database)
+	post := newMail(react.kind())
+	handle(t, a, post.sayFrom("x", 0, 6)...)
+	first := func() { handle(t, b, post.say("y", 0)) }
+	db.between.Store(&first)
+	handle(t, a, post.say("x", 7), post.say("y", 0))
+	notes := mustListNotes(t, a)
+	if len(notes) != 1 || !strings.Contains(string(notes[0].State), `"attempts":1,`) {
+		t.Errorf("noted: %s", notes[0].State)
 	}
 }

@@ -4,15 +4,20 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
 
+	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
+	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 )
@@ -187,18 +192,15 @@ func (c *slowCollection) PutMany(ctx context.Context, ws []store.Write) error {
 	return err
 }
 
-// Cut off at whatever point, a rebuild is started again, or finished by the next start.
-func TestARebuildThatWasCutOff(t *testing.T) {
-	server := stantest.Start(t)
-	publisher := stantest.Connect(t, server, "source")
-	db := &faultyDB{Database: bolttest.Open(t)}
-	r := openHistories(t, historyKind(), db)
-	c, stop := runConsumer(t, r, stantest.Connect(t, server, "one"))
-	publishAll(t, publisher, sayData("x", 0, "a"), sayData("x", 1, "b"), sayData("y", 0, "c"))
-	eventually(t, "x is applied", standsAt(r, "x", 1))
-	eventually(t, "y is applied", standsAt(r, "y", 0))
-
-	t.Run("while it fills is started again", func(t *testing.T) {
+// A rebuild that a lost store has cut off while it filled is started again.
+func TestARebuildThatWasCutOffWhileItFills(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		db := &faultyDB{Database: bolttest.Open(t)}
+		r := openHistories(t, historyKind(), db)
+		c, _ := runConsumer(t, r, server.Connect("one"))
+		publishAll(t, server.Connect("source"), sayData("x", 0, "a"), sayData("x", 1, "b"))
+		eventually(t, "x is applied", standsAt(r, "x", 1))
 		spoil(t, r, "x")
 		db.away.Store(true)
 		if err := c.StartRebuild(false); err != nil {
@@ -219,54 +221,280 @@ func TestARebuildThatWasCutOff(t *testing.T) {
 			t.Errorf("x says %q", got.Text)
 		}
 	})
-	t.Run("after the change is finished by the next start", func(t *testing.T) {
-		// given that it ended between making the third generation the present one and replaying again
-		stop()
-		_, revision, err := r.readMark(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if err := r.writeMark(t.Context(), mark{Generation: 3}, revision); err != nil {
-			t.Fatal(err)
-		}
-		again := openHistories(t, historyKind(), db)
-		c, _ := runConsumer(t, again, stantest.Connect(t, server, "two"))
-		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-		if got, version := mustRead(t, again, "x"); version != 1 || got.Text != "b" {
-			t.Errorf("x stands at %d and says %q", version, got.Text)
-		}
-		if m, _, err := again.readMark(t.Context()); err != nil || !cmp.Equal(m, mark{Generation: 3, Replayed: true}) {
-			t.Errorf("the mark is %+v, %v", m, err)
-		}
-	})
+}
+
+// A rebuild that ended between making the new generation the present one and replaying again is finished: by the next
+// start, or by a member that has been there all the time.
+func TestARebuildThatWasCutOffAfterTheChange(t *testing.T) {
+	for name, restart := range map[string]bool{"by the next start": true, "by another member": false} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				server := membus.New(t)
+				db := bolttest.Open(t)
+				r := openHistories(t, historyKind(), db)
+				c, stop := runConsumer(t, r, server.Connect("one"))
+				publishAll(t, server.Connect("source"), sayData("x", 0, "a"), sayData("x", 1, "b"))
+				eventually(t, "x is applied", standsAt(r, "x", 1))
+				eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+				if restart {
+					stop()
+				}
+				// given that the second generation has become the present one, and is empty
+				err := r.changeMark(t.Context(), func(m *mark) bool {
+					*m = mark{Generation: 2, Reserved: 2, Before: 1}
+					return true
+				})
+				if err != nil {
+					t.Fatal(err)
+				}
+				if restart {
+					r = openHistories(t, historyKind(), db)
+					runConsumer(t, r, server.Connect("two"))
+				}
+				// then it is filled and complete
+				eventually(t, "x is applied", standsAt(r, "x", 1))
+				eventually(t, "the mark says so", func() bool {
+					m, _, err := r.readMark(t.Context())
+					return err == nil && m.Replayed
+				})
+				if m, _, err := r.readMark(t.Context()); err != nil || !cmp.Equal(m, mark{Generation: 2, Reserved: 2, Replayed: true}) {
+					t.Errorf("the mark is %+v, %v", m, err)
+				}
+			})
+		})
+	}
 }
 
 // A broker that has lost history must not take away what the replicas have.
 func TestARebuildNeedsTheWholeHistory(t *testing.T) {
-	// given replicas of events that the broker has never had: its disk is new
-	r := openHistories(t, historyKind(), bolttest.Open(t))
-	post := newMail(historyKind())
-	handle(t, r, post.say("x", 0), post.say("x", 1))
-	server := stantest.Start(t)
-	c, _ := runConsumer(t, r, stantest.Connect(t, server, "one"))
-	eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-	if err := c.StartRebuild(false); err != nil {
+	synctest.Test(t, func(t *testing.T) {
+		// given replicas of events that the broker has never had: its disk is new
+		r := openHistories(t, historyKind(), bolttest.Open(t))
+		post := newMail(historyKind())
+		handle(t, r, post.say("x", 0), post.say("x", 1))
+		server := membus.New(t)
+		c, _ := runConsumer(t, r, server.Connect("one"))
+		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+		if err := c.StartRebuild(false); err != nil {
+			t.Fatal(err)
+		}
+		if result := awaitRebuild(t, c); !strings.Contains(result.Error, "history x stands at 1") {
+			t.Errorf("the rebuild ended with %+v", result)
+		}
+		if _, version := mustRead(t, r, "x"); version != 1 {
+			t.Errorf("stands at %d", version)
+		}
+		// and a person who wants it so is obeyed
+		if err := c.StartRebuild(true); err != nil {
+			t.Fatal(err)
+		}
+		if result := awaitRebuild(t, c); result.Error != "" {
+			t.Errorf("the rebuild ended with %+v", result)
+		}
+		if _, _, err := r.Get(t.Context(), "x"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("x: %v, want ErrNotFound", err)
+		}
+	})
+}
+
+// What is parked says something about the records beside it: a rebuild that fails takes nothing away from those that
+// stay, and one that succeeds leaves nothing of them behind.
+func TestParkedEventsBelongToTheirGeneration(t *testing.T) {
+	const last = room + 4
+	for name, succeeds := range map[string]bool{"a rebuild that fails": false, "a rebuild that succeeds": true} {
+		t.Run(name, func(t *testing.T) {
+			r := openHistories(t, historyKind(), bolttest.Open(t))
+			post := newMail(historyKind())
+			// given early events, parked and kept, and poison
+			handle(t, r, append(post.sayFrom("x", 1, last), post.deliver([]byte("poison")))...)
+			before := mustListParked(t, r)
+			// when another generation is filled, in which history has the missing one too
+			number, next, err := r.reserve(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			handle(t, next, post.redeliver(99, 1, sayData("x", 0, "text 0")), post.redeliver(98, 1, []byte("poison")))
+			for v := event.Version(1); v <= last; v++ {
+				handle(t, next, post.redeliver(uint64(v), 2, sayData("x", v, fmt.Sprint("text ", v))))
+			}
+			if diff := cmp.Diff(before, mustListParked(t, r)); diff != "" {
+				t.Errorf("the present generation has parked (-before +meanwhile):\n%s", diff)
+			}
+			if succeeds {
+				if err := r.makePresent(t.Context(), number); err != nil {
+					t.Fatal(err)
+				}
+				if _, err := r.follow(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			} else {
+				handle(t, r, post.redeliver(99, 1, sayData("x", 0, "text 0")))
+			}
+			// then everything is applied, and only the poison is parked, in the generation that is present
+			if got, version := mustRead(t, r, "x"); version != last || !slices.Equal(got.Applied, upTo(last)) {
+				t.Errorf("stands at %d, applied %v", version, got.Applied)
+			}
+			if parked := mustListParked(t, r); len(parked) != 1 || parked[0].Reason != parking.Poison {
+				t.Errorf("parked: %+v", parked)
+			}
+		})
+	}
+}
+
+// An event that a member parks in a generation that is no longer the present one is parked in the present one too.
+func TestPoisonForAGenerationThatWasLeft(t *testing.T) {
+	db := bolttest.Open(t)
+	behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+	if err := other.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
 		t.Fatal(err)
 	}
-	if result := awaitRebuild(t, c); !strings.Contains(result.Error, "history x stands at 1") {
-		t.Errorf("the rebuild ended with %+v", result)
-	}
-	if _, version := mustRead(t, r, "x"); version != 1 {
-		t.Errorf("stands at %d", version)
-	}
-	// and a person who wants it so is obeyed
-	if err := c.StartRebuild(true); err != nil {
+	handle(t, behind, newMail(historyKind()).deliver([]byte("poison")))
+	if _, err := other.follow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	if result := awaitRebuild(t, c); result.Error != "" {
-		t.Errorf("the rebuild ended with %+v", result)
+	if parked := mustListParked(t, other); len(parked) != 1 {
+		t.Errorf("parked: %+v", parked)
 	}
-	if _, _, err := r.Get(t.Context(), "x"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("x: %v, want ErrNotFound", err)
+}
+
+// A rebuild reacts to what the generation before has not reacted to, and to nothing else, however far it is itself.
+func TestARebuildDoesNotReactToHistoryAgain(t *testing.T) {
+	react := &reactions{}
+	r := openHistories(t, react.kind(), bolttest.Open(t))
+	post := newMail(react.kind())
+	handle(t, r, post.sayFrom("x", 0, 2)...)
+	number, next, err := r.reserve(t.Context())
+	if err != nil {
+		t.Fatal(err)
 	}
+	handle(t, next, post.sayFrom("x", 0, 1)...)
+	handle(t, next, post.say("y", 0)) // which the group has not brought yet
+	handle(t, r, post.say("x", 3))
+	if err := r.makePresent(t.Context(), number); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.follow(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	// history once more, and what is new
+	handle(t, r, post.sayFrom("x", 0, 4)...)
+	if err := r.setReplayed(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	handle(t, r, post.sayFrom("x", 5, 6)...)
+	if diff := cmp.Diff([]event.Version{0, 1, 2, 0, 3, 4, 5, 6}, react.seen); diff != "" {
+		t.Errorf("reactions (-want +got):\n%s", diff)
+	}
+	if present, err := r.follow(t.Context()); err != nil || present.before != nil {
+		t.Errorf("the generation before is still looked at: %+v, %v", present.before, err)
+	}
+}
+
+// What a person resyncs while a rebuild goes on is in both generations.
+func TestAResyncDuringARebuild(t *testing.T) {
+	for name, tt := range map[string]func(*testing.T, *Replica[history], *Replica[history], *mail){
+		"before it is filled": func(t *testing.T, r, next *Replica[history], post *mail) {
+			resync(t, r, 3)
+			handle(t, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
+		},
+		"behind its comparison": func(t *testing.T, r, next *Replica[history], post *mail) {
+			handle(t, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
+			resync(t, r, 3)
+		},
+		"while early events wait in it": func(t *testing.T, r, next *Replica[history], post *mail) {
+			handle(t, next, post.sayFrom("x", 2, 4+room)...)
+			resync(t, r, 3)
+			handle(t, r, post.sayFrom("x", 2, 4+room)...)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := openHistories(t, historyKind(), bolttest.Open(t))
+			post := newMail(historyKind())
+			handle(t, r, post.say("x", 0))
+			number, next, err := r.reserve(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			tt(t, r, next, post)
+			want, stands := mustRead(t, r, "x")
+			if err := r.makePresent(t.Context(), number); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := r.follow(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			if got, version := mustRead(t, r, "x"); version != stands || got.Text != want.Text || version < 3 {
+				t.Errorf("stands at %d (%q), was resynced to %d (%q)", version, got.Text, stands, want.Text)
+			}
+			mustWaitForNothing(t, r)
+		})
+	}
+}
+
+// resync makes x what its source has, at a version.
+func resync(t *testing.T, r *Replica[history], version event.Version) {
+	t.Helper()
+	if changed, err := r.Resync(t.Context(), sayData("x", version, fmt.Sprint("text ", version)), event.None); err != nil || !changed {
+		t.Fatal(changed, err)
+	}
+}
+
+// Of two rebuilds at two members the one that began later wins.
+func TestTheOlderOfTwoRebuildsLoses(t *testing.T) {
+	db := bolttest.Open(t)
+	one, two := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+	older, _, err := one.reserve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	newer, _, err := two.reserve(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := one.makePresent(t.Context(), older); err == nil {
+		t.Error("the older one has become the present generation")
+	}
+	if err := two.makePresent(t.Context(), newer); err != nil {
+		t.Error(err)
+	}
+	if m, _, err := one.readMark(t.Context()); err != nil || m.Generation != newer || m.Before != 1 {
+		t.Errorf("the mark is %+v, %v", m, err)
+	}
+}
+
+// However many entities have changed while a rebuild filled its generation, each is compared.
+func TestARebuildComparesEveryEntity(t *testing.T) {
+	for _, most := range []int{1, 2, 3} {
+		synctest.Test(t, func(t *testing.T) {
+			// given replicas of which the last has no history
+			server := membus.New(t)
+			r := openHistories(t, historyKind(), bolttest.Open(t))
+			conn := server.Connect("one")
+			publishAll(t, conn, newEntities("e", 9)...)
+			post := newMail(historyKind())
+			for i := range 9 {
+				handle(t, r, post.say(event.ID(fmt.Sprint("e", i)), 0))
+			}
+			handle(t, r, post.say("lost", 0))
+			c := NewConsumer(r, &behindBus{Bus: conn}, ConsumerConfig{Group: testGroup, MaxLower: most}, slog.New(slog.DiscardHandler))
+			// when it is rebuilt, with a first fill that brings nothing
+			_, changed, err := c.rebuildNext(t.Context(), false)
+			if !errors.Is(err, errNotWhole) || !strings.Contains(fmt.Sprint(err), "lost") || changed {
+				t.Errorf("most %d: it ended with %v, changed %v", most, err, changed)
+			}
+		})
+	}
+}
+
+// behindBus shows an empty channel to the first fill: its books are of a moment ago.
+type behindBus struct {
+	Bus
+	looks int
+}
+
+func (b *behindBus) Channel(ctx context.Context, name string) (bus.Channel, error) {
+	if b.looks++; b.looks <= 2 {
+		return bus.Channel{Name: name}, nil
+	}
+	return b.Bus.Channel(ctx, name)
 }

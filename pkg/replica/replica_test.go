@@ -2,8 +2,10 @@ package replica
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"slices"
 	"sync"
@@ -13,6 +15,7 @@ import (
 	"github.com/google/go-cmp/cmp/cmpopts"
 	"pgregory.net/rapid"
 
+	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
@@ -197,7 +200,9 @@ func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
 func TestAnyOrderAppliesEachVersionOnce(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		const entities, last = 3, 7
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		config := small()
+		config.MaxEarly, config.ParkingPage = rapid.IntRange(1, 3).Draw(rt, "room"), rapid.IntRange(1, 3).Draw(rt, "page")
+		r := openWith(t, historyKind(), bolttest.Open(t), config)
 		post := newMail(historyKind())
 		var all []*delivery[history]
 		for e := range entities {
@@ -258,4 +263,52 @@ func TestMembersOnOneStore(t *testing.T) {
 	if parked := mustListParked(t, r); len(parked) != 0 {
 		t.Errorf("%d events are parked, the first: %+v", len(parked), parked[0])
 	}
+}
+
+// A release adds a field to the state. What an earlier one has stored without it is the same content.
+func TestTheSameEventAfterAReleaseWithANewField(t *testing.T) {
+	type before struct {
+		Text string `json:"text"`
+	}
+	type after struct {
+		Text string `json:"text"`
+		Seat string `json:"seat"`
+	}
+	db := bolttest.Open(t)
+	earlier := openWhole(t, db, func(s said) before { return before{s.Text} })
+	today := openWhole(t, db, func(s said) after { return after{Text: s.Text} })
+	if got := verdictOf(t, earlier, sayData("x", 0, "a")); got != Apply {
+		t.Errorf("first: %v", got)
+	}
+	if got := verdictOf(t, today, sayData("x", 0, "a")); got != Stale {
+		t.Errorf("the same after a release with a new field: %v, want stale", got)
+	}
+	if got := verdictOf(t, today, sayData("x", 0, "b")); got != Conflict {
+		t.Errorf("other content: %v, want conflict", got)
+	}
+}
+
+// openWhole opens replicas whose state is made of each event alone.
+func openWhole[T any](t *testing.T, db store.Database, state func(said) T) *Replica[T] {
+	t.Helper()
+	kind := Kind[T]{Name: "history", Subjects: []event.Subject{saidChannel}, Decode: func(_ event.Subject, data []byte) (Change[T], error) {
+		var s said
+		err := json.Unmarshal(data, &s)
+		return Change[T]{ID: event.ID(s.ID), Version: s.Version, Whole: true, Apply: func(T) T { return state(s) }}, err
+	}}
+	r, err := Open(t.Context(), kind, db, small(), slog.New(slog.DiscardHandler))
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r
+}
+
+func verdictOf[T any](t *testing.T, r *Replica[T], data []byte) Verdict {
+	t.Helper()
+	d := &delivery[T]{message: bus.Message{Channel: saidChannel, Sequence: 1, Attempt: 1, Data: data}, settle: func(error) {}}
+	d.change, d.poison = r.kind.Decode(saidChannel, data)
+	if err := r.handle(t.Context(), []*delivery[T]{d}); err != nil {
+		t.Fatal(err)
+	}
+	return d.verdict
 }
