@@ -10,7 +10,7 @@ import (
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 var noon = time.Date(2026, 1, 2, 12, 0, 0, 0, time.UTC)
@@ -26,7 +26,7 @@ func openAtNoon(t testing.TB, kind Kind[history]) (*Replica[history], *clock) {
 	c := &clock{at: noon}
 	config := small()
 	config.Now = c.now
-	return openWith(t, kind, bolttest.Open(t), config), c
+	return openWith(t, kind, memstore.New(), config), c
 }
 
 // What people see of a parked event must make sense to them, whatever was done to the clock between its attempts.
@@ -138,7 +138,7 @@ func TestAGapAcrossAClockSetBack(t *testing.T) {
 func TestARebuildWhileTheClockIsSet(t *testing.T) {
 	for set, want := range map[time.Duration]time.Duration{time.Minute: time.Minute, -time.Hour: 0} {
 		c := &clock{at: noon}
-		db := &faultyDB{Database: bolttest.Open(t)}
+		db := &faultyDB{Database: memstore.New()}
 		r, err := Open(t.Context(), historyKind(), db, Config{Now: c.now}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)

@@ -21,7 +21,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 const testGroup = "history-service"
@@ -88,7 +88,7 @@ func TestAMemberResumesWhereItsGroupStopped(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)
 		publisher := server.Connect("source")
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		// given a member that has taken an event and left
 		publishAll(t, publisher, sayData("x", 0, "a"))
 		_, stop := runConsumer(t, r, server.Connect("first"))
@@ -110,14 +110,14 @@ func TestALostStoreIsFilledFromHistory(t *testing.T) {
 		server := membus.New(t)
 		publisher := server.Connect("source")
 		publishAll(t, publisher, sayData("x", 0, "a"), sayData("x", 1, "b"), sayData("y", 0, "c"), []byte("poison"))
-		first := openHistories(t, historyKind(), bolttest.Open(t))
+		first := openHistories(t, historyKind(), memstore.New())
 		_, stop := runConsumer(t, first, server.Connect("first"))
 		eventually(t, "x is applied", standsAt(first, "x", 1))
 		eventually(t, "y is applied", standsAt(first, "y", 0))
 		awaitLag(t, publisher, 0)
 		stop()
 		// when the service comes back with an empty store, and something new happens
-		second := openHistories(t, historyKind(), bolttest.Open(t))
+		second := openHistories(t, historyKind(), memstore.New())
 		c, stop := runConsumer(t, second, server.Connect("second"))
 		publishAll(t, publisher, sayData("x", 2, "d"))
 		// then it has everything, the old and the new
@@ -139,7 +139,7 @@ func TestAStoreThatGoesAwayLosesNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)
 		publisher := server.Connect("source")
-		db := &faultyDB{Database: bolttest.Open(t)}
+		db := &faultyDB{Database: memstore.New()}
 		r := openHistories(t, historyKind(), db)
 		c, _ := runConsumer(t, r, server.Connect("member"))
 		publishAll(t, publisher, sayData("x", 0, "a"))
@@ -165,7 +165,7 @@ func TestAnEntityTheStoreRefusesBlocksNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)
 		publisher := server.Connect("source")
-		r := openHistories(t, historyKind(), &refusingDB{Database: bolttest.Open(t), id: "big"}) // parks at the third attempt
+		r := openHistories(t, historyKind(), &refusingDB{Database: memstore.New(), id: "big"}) // parks at the third attempt
 		c, _ := runConsumer(t, r, server.Connect("member"))
 		publishAll(t, publisher, sayData("big", 0, "a"), sayData("x", 0, "b"), sayData("y", 0, "c"))
 		eventually(t, "the others are applied", func() bool { return standsAt(r, "x", 0)() && standsAt(r, "y", 0)() })
@@ -209,7 +209,7 @@ func TestThousandsOfEarlyEventsBlockNobody(t *testing.T) {
 		const strangers = 5000
 		server := membus.New(t)
 		publisher := server.Connect("source")
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		// given early events of many entities, and some poison
 		early := make([][]byte, 0, strangers+10)
 		for i := range strangers {
@@ -237,7 +237,7 @@ func TestTwoMembersShareTheWork(t *testing.T) {
 	const entities, last = 50, 19
 	server := stantest.Start(t)
 	publisher := stantest.Connect(t, server, "source")
-	db := bolttest.Open(t)
+	db := memstore.New()
 	r := openHistories(t, historyKind(), db)
 	runConsumer(t, r, stantest.Connect(t, server, "one"))
 	runConsumer(t, openHistories(t, historyKind(), db), stantest.Connect(t, server, "two"))
@@ -265,7 +265,7 @@ func TestTwoMembersShareTheWork(t *testing.T) {
 func TestReadySaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		conn := server.Connect("member")
 		c := NewConsumer(r, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
 		if err := c.Ready(); err == nil || !strings.Contains(err.Error(), "not started") {

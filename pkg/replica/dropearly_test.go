@@ -10,7 +10,7 @@ import (
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // Somebody's own event, with a version that its source has never had, leaves a gap that nothing ever closes.
@@ -30,7 +30,7 @@ func TestDropEarly(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// given an entity that waits
-			r := openHistories(t, historyKind(), bolttest.Open(t))
+			r := openHistories(t, historyKind(), memstore.New())
 			post := newMail(historyKind())
 			for _, d := range tt.events(post) {
 				handle(t, r, d)
@@ -68,7 +68,7 @@ func mustWaitForNothing(t *testing.T, r *Replica[history]) {
 // What has come and fails is no gap: a person sees it parked once it has failed often enough.
 func TestDropEarlyLeavesWhatIsNext(t *testing.T) {
 	react := &reactions{fail: map[event.Version]error{1: errors.New("no such seat")}}
-	r := openHistories(t, react.kind(), bolttest.Open(t))
+	r := openHistories(t, react.kind(), memstore.New())
 	post := newMail(react.kind())
 	// given version 1 kept before version 0 has come, whose reaction then fails
 	handle(t, r, post.say("x", 1))
@@ -86,7 +86,7 @@ func TestDropEarlyLeavesWhatIsNext(t *testing.T) {
 
 // The version that a gap seems to wait for may have come and be parked, as a crash among the parked events leaves it.
 func TestDropEarlyLeavesAParkedEventThatIsNext(t *testing.T) {
-	db := &modelDB{Database: bolttest.Open(t), left: -1}
+	db := &modelDB{Database: memstore.New(), left: -1}
 	r := openHistories(t, historyKind(), db)
 	post := newMail(historyKind())
 	handle(t, r, post.sayFrom("x", 1, room+9)...)
@@ -108,7 +108,7 @@ func TestDropEarlyLeavesAParkedEventThatIsNext(t *testing.T) {
 // The missing version comes at the last moment: then what waited is history like any other.
 func TestDropEarlyWhileTheMissingVersionComes(t *testing.T) {
 	const last = room + 10
-	db := &interruptedDB{Database: bolttest.Open(t)}
+	db := &interruptedDB{Database: memstore.New()}
 	person, member := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
 	post := newMail(historyKind())
 	handle(t, member, post.sayFrom("x", 1, last)...)
@@ -125,7 +125,7 @@ func TestDropEarlyWhileTheMissingVersionComes(t *testing.T) {
 
 // A member that has read the record before the drop must not write over what came after it.
 func TestDropEarlyWhileAnotherMemberDecides(t *testing.T) {
-	db := &racingDB{Database: bolttest.Open(t)}
+	db := &racingDB{Database: memstore.New()}
 	slow, quick := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
 	post := newMail(historyKind())
 	handle(t, quick, post.say("x", 7)) // somebody's own

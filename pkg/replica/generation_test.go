@@ -15,7 +15,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // holding returns the generations up to the last that have records.
@@ -44,7 +44,7 @@ func TestARebuildRemovesTheGenerationsThatWereLeft(t *testing.T) {
 		publisher := server.Connect("source")
 		var later atomic.Int64
 		now := func() time.Time { return time.Now().Add(time.Duration(later.Load())) }
-		r, err := Open(t.Context(), historyKind(), bolttest.Open(t), Config{Now: now}, slog.New(slog.DiscardHandler))
+		r, err := Open(t.Context(), historyKind(), memstore.New(), Config{Now: now}, slog.New(slog.DiscardHandler))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -85,7 +85,7 @@ func TestARebuildRemovesWhatOthersHaveNotFinished(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// given a rebuild that ended in the middle of the fifth generation
 		server := membus.New(t)
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		c, _ := runConsumer(t, r, server.Connect("one"))
 		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
 		unfinished, err := r.next(t.Context(), 5)
@@ -120,7 +120,7 @@ func TestARebuildRemovesWhatOthersHaveNotFinished(t *testing.T) {
 func TestARebuildByAMemberThatIsBehind(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// given a second generation that stands higher than the history of a broker with a new disk
-		db := bolttest.Open(t)
+		db := memstore.New()
 		behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
 		if err := other.writeMark(t.Context(), mark{Generation: 2, Reserved: 2, Replayed: true}, 0); err != nil {
 			t.Fatal(err)
@@ -147,7 +147,7 @@ func TestARebuildByAMemberThatIsBehind(t *testing.T) {
 // Readers go over to the present generation also while their member waits for the broker.
 func TestReadersFollowWithoutABroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := bolttest.Open(t)
+		db := memstore.New()
 		reader, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
 		if err := reader.setReplayed(t.Context()); err != nil {
 			t.Fatal(err)
@@ -191,7 +191,7 @@ func TestAMemberWhoseGenerationWasRemoved(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)
 		publisher := server.Connect("source")
-		db := bolttest.Open(t)
+		db := memstore.New()
 		hung := openHistories(t, historyKind(), db)
 		// given that all went over to the second generation meanwhile
 		if err := hung.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {

@@ -15,7 +15,7 @@ import (
 	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // runWatched runs a member, and fails the test if it is ever not ready after it has become so.
@@ -70,7 +70,7 @@ func TestASlowStoreIsNotGivenAnEventTwice(t *testing.T) {
 		const backlog, ackWait, most = 1600, 2 * time.Second, 4096
 		server := membus.New(t)
 		publisher := server.Connect("source")
-		db := &pacedDB{Database: bolttest.Open(t), perRecord: 16 * time.Millisecond}
+		db := &pacedDB{Database: memstore.New(), perRecord: 16 * time.Millisecond}
 		r := openHistories(t, historyKind(), db)
 		taken := &takings{}
 		for _, name := range []string{"one", "two"} {
@@ -108,7 +108,7 @@ func TestAMemberTakesMoreAtOnceWhereTheStoreKeepsUp(t *testing.T) {
 		server := membus.New(t)
 		publisher := server.Connect("source")
 		publishAll(t, publisher, newEntities("e", 4000)...)
-		r := openHistories(t, historyKind(), &pacedDB{Database: bolttest.Open(t), perWrite: 10 * time.Millisecond})
+		r := openHistories(t, historyKind(), &pacedDB{Database: memstore.New(), perWrite: 10 * time.Millisecond})
 		taken := &takings{}
 		// when a member catches up
 		b := watchedBus{server.Connect("member"), taken}
@@ -133,7 +133,7 @@ func TestBatchesThatAreReactedToAreShort(t *testing.T) {
 		publishAll(t, publisher, newEntities("e", 1000)...)
 		kind := historyKind()
 		kind.React = func(context.Context, event.ID, event.Version, history) error { return nil }
-		db := &pacedDB{Database: bolttest.Open(t), perWrite: 10 * time.Millisecond}
+		db := &pacedDB{Database: memstore.New(), perWrite: 10 * time.Millisecond}
 		r := openHistories(t, kind, db)
 		runWatched(t, r, server.Connect("member"), ConsumerConfig{Lanes: 1})
 		awaitLag(t, publisher, 0)

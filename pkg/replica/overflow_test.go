@@ -12,7 +12,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // racingDB lets something happen once between a member's reading of records and its decision.
@@ -53,7 +53,7 @@ func (m *mail) sayFrom(id event.ID, from, to event.Version) []*delivery[history]
 func TestAnEventParkedWhileItsTurnComes(t *testing.T) {
 	for name, kept := range map[string]event.Version{"the first to be parked": room, "one more": room + 1} {
 		t.Run(name, func(t *testing.T) {
-			db := &racingDB{Database: bolttest.Open(t)}
+			db := &racingDB{Database: memstore.New()}
 			a, b := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
 			post := newMail(historyKind())
 			handle(t, b, post.sayFrom("x", 1, kept)...)
@@ -93,7 +93,7 @@ func TestAnEventThatIsSetAsideInTheBatchOfTheMissingOne(t *testing.T) {
 			t.Run(fmt.Sprintf("%s, room for %d", name, bound), func(t *testing.T) {
 				config := small()
 				config.MaxEarly, config.ParkingPage = bound, bound
-				r := openWith(t, historyKind(), bolttest.Open(t), config)
+				r := openWith(t, historyKind(), memstore.New(), config)
 				post := newMail(historyKind())
 				for _, events := range tt {
 					handle(t, r, events(post)...)
@@ -111,7 +111,7 @@ func TestAnEventThatIsSetAsideInTheBatchOfTheMissingOne(t *testing.T) {
 func TestTwoEarlyEventsOfOneVersion(t *testing.T) {
 	for name, kept := range map[string]event.Version{"both kept or refused": 1, "both parked": room, "the first is parked by another batch": room + 3} {
 		t.Run(name, func(t *testing.T) {
-			r := openHistories(t, historyKind(), bolttest.Open(t))
+			r := openHistories(t, historyKind(), memstore.New())
 			post := newMail(historyKind())
 			handle(t, r, post.sayFrom("x", 1, kept)...)
 			handle(t, r, post.deliver(sayData("x", kept+1, "one")))
@@ -135,7 +135,7 @@ func TestACrashAmongTheParkedEvents(t *testing.T) {
 	const last = 12
 	crashes := 0
 	for cutOff := true; cutOff; crashes++ {
-		db := &modelDB{Database: bolttest.Open(t), left: -1}
+		db := &modelDB{Database: memstore.New(), left: -1}
 		r := openHistories(t, historyKind(), db)
 		post := newMail(historyKind())
 		handle(t, r, post.sayFrom("x", 1, last)...)
@@ -157,7 +157,7 @@ func TestACrashAmongTheParkedEvents(t *testing.T) {
 }
 
 func TestLargeEarlyEventsAreParkedEarlier(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	// given early events of which few make up the bytes that a record may keep
 	large := strings.Repeat("x", roomBytes/3)
@@ -178,7 +178,7 @@ func TestLargeEarlyEventsAreParkedEarlier(t *testing.T) {
 func TestAHealedOverflowIsNoGap(t *testing.T) {
 	inAnHour := time.Now().Add(time.Hour)
 	t.Run("by the missing event", func(t *testing.T) {
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		post := newMail(historyKind())
 		handle(t, r, post.sayFrom("x", 1, room+10)...)
 		handle(t, r, post.say("x", 0))
@@ -187,7 +187,7 @@ func TestAHealedOverflowIsNoGap(t *testing.T) {
 		}
 	})
 	t.Run("but one behind it is", func(t *testing.T) {
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		post := newMail(historyKind())
 		handle(t, r, post.sayFrom("x", 1, room)...)
 		handle(t, r, post.say("x", room+2))
@@ -199,7 +199,7 @@ func TestAHealedOverflowIsNoGap(t *testing.T) {
 	})
 	for name, source := range map[string]event.Version{"by a resync to the last": room + 10, "by a resync to the first": 0} {
 		t.Run(name, func(t *testing.T) {
-			r := openHistories(t, historyKind(), bolttest.Open(t))
+			r := openHistories(t, historyKind(), memstore.New())
 			handle(t, r, newMail(historyKind()).sayFrom("x", 1, room+10)...)
 			if _, err := r.Resync(t.Context(), sayData("x", source, "now"), event.None); err != nil {
 				t.Fatal(err)
@@ -213,7 +213,7 @@ func TestAHealedOverflowIsNoGap(t *testing.T) {
 }
 
 func TestAParkedConflictStaysForAPerson(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	other := sayData("x", 0, "other content")
 	handle(t, r, post.say("x", 0))

@@ -14,7 +14,7 @@ import (
 	"ticketing/pkg/fault"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // reactions notes the versions reacted to and fails on cue.
@@ -37,7 +37,7 @@ func (r *reactions) kind() Kind[history] {
 
 func TestReactionsComeInVersionOrder(t *testing.T) {
 	react := &reactions{}
-	r := openHistories(t, react.kind(), bolttest.Open(t))
+	r := openHistories(t, react.kind(), memstore.New())
 	post := newMail(react.kind())
 	handle(t, r, post.say("x", 2), post.say("x", 0), post.say("x", 0), post.say("x", 3))
 	handle(t, r, post.say("x", 1), post.say("x", 3))
@@ -49,7 +49,7 @@ func TestReactionsComeInVersionOrder(t *testing.T) {
 func TestAReactionThatFailsIsTriedAgainAndThenParked(t *testing.T) {
 	// given a reaction to version 1 that always fails
 	react := &reactions{fail: map[event.Version]error{1: errors.New("no such seat")}}
-	r := openHistories(t, react.kind(), bolttest.Open(t)) // parks at the third attempt
+	r := openHistories(t, react.kind(), memstore.New()) // parks at the third attempt
 	post := newMail(react.kind())
 	handle(t, r, post.say("x", 0))
 	data := sayData("x", 1, "text 1")
@@ -78,7 +78,7 @@ func TestAReactionThatFailsIsTriedAgainAndThenParked(t *testing.T) {
 
 func TestAnAttemptThatSucceedsLeavesNoNote(t *testing.T) {
 	react := &reactions{fail: map[event.Version]error{0: errors.New("not today")}}
-	r := openHistories(t, react.kind(), bolttest.Open(t))
+	r := openHistories(t, react.kind(), memstore.New())
 	post := newMail(react.kind())
 	data := sayData("x", 0, "text 0")
 	handle(t, r, post.deliver(data))
@@ -96,7 +96,7 @@ func TestAnAttemptThatSucceedsLeavesNoNote(t *testing.T) {
 // that the next attempt comes.
 func TestAReactionToAKeptEventIsTriedAgain(t *testing.T) {
 	react := &reactions{fail: map[event.Version]error{1: errors.New("not today")}}
-	r := openHistories(t, react.kind(), bolttest.Open(t))
+	r := openHistories(t, react.kind(), memstore.New())
 	post := newMail(react.kind())
 	handle(t, r, post.say("x", 1))
 	zero := sayData("x", 0, "text 0")
@@ -124,7 +124,7 @@ func TestAnOutboxThatIsFullIsNoAttempt(t *testing.T) {
 func notAnAttempt(t *testing.T, away error) {
 	t.Helper()
 	react := &reactions{fail: map[event.Version]error{0: away}}
-	r := openHistories(t, react.kind(), bolttest.Open(t))
+	r := openHistories(t, react.kind(), memstore.New())
 	post := newMail(react.kind())
 	data := sayData("x", 0, "text 0")
 	// when it is tried far more often than an event may fail
@@ -145,7 +145,7 @@ func notAnAttempt(t *testing.T, away error) {
 
 // One delivery that fails is one attempt, also if its batch is decided again because of a neighbour.
 func TestOneDeliveryIsOneAttempt(t *testing.T) {
-	db := &racingDB{Database: bolttest.Open(t)}
+	db := &racingDB{Database: memstore.New()}
 	react := &reactions{fail: map[event.Version]error{7: errNoSeat}}
 	a, b := openHistories(t, react.kind(), db), openHistories(t, react.kind(), db.Database)
 	post := newMail(react.kind())

@@ -19,7 +19,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // spoil writes another content into a replica's record, as a bug or a person at the database would.
@@ -46,7 +46,7 @@ func TestARebuildMendsWhileEventsAndReadsGoOn(t *testing.T) {
 	const entities, last = 20, 60
 	server := stantest.Start(t)
 	publisher := stantest.Connect(t, server, "source")
-	db := bolttest.Open(t)
+	db := memstore.New()
 	one, two := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
 	first, _ := runConsumer(t, one, stantest.Connect(t, server, "one"))
 	runConsumer(t, two, stantest.Connect(t, server, "two"))
@@ -105,7 +105,7 @@ func TestARebuildMendsWhileEventsAndReadsGoOn(t *testing.T) {
 
 // A member that has not noticed the change yet must not acknowledge what only the old generation holds.
 func TestAMemberBehindAGenerationWritesToTheNewOne(t *testing.T) {
-	db := bolttest.Open(t)
+	db := memstore.New()
 	slow, quick := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
 	post := newMail(historyKind())
 	handle(t, slow, post.say("x", 0))
@@ -134,7 +134,7 @@ func TestAMemberBehindAGenerationWritesToTheNewOne(t *testing.T) {
 // The lanes of one member go over one after the other: what a lane has written to the old generation is
 // written again also where another lane has gone over meanwhile.
 func TestALaneBehindAnotherWritesToTheNewGeneration(t *testing.T) {
-	db := &slowDB{faultyDB: faultyDB{Database: bolttest.Open(t)}, writes: make(chan chan struct{}, 1)}
+	db := &slowDB{faultyDB: faultyDB{Database: memstore.New()}, writes: make(chan chan struct{}, 1)}
 	r := openHistories(t, historyKind(), db)
 	post := newMail(historyKind())
 	// given a lane that is in the middle of its write to the old generation
@@ -196,7 +196,7 @@ func (c *slowCollection) PutMany(ctx context.Context, ws []store.Write) error {
 func TestARebuildThatWasCutOffWhileItFills(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)
-		db := &faultyDB{Database: bolttest.Open(t)}
+		db := &faultyDB{Database: memstore.New()}
 		r := openHistories(t, historyKind(), db)
 		c, _ := runConsumer(t, r, server.Connect("one"))
 		publishAll(t, server.Connect("source"), sayData("x", 0, "a"), sayData("x", 1, "b"))
@@ -230,7 +230,7 @@ func TestARebuildThatWasCutOffAfterTheChange(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				server := membus.New(t)
-				db := bolttest.Open(t)
+				db := memstore.New()
 				r := openHistories(t, historyKind(), db)
 				c, stop := runConsumer(t, r, server.Connect("one"))
 				publishAll(t, server.Connect("source"), sayData("x", 0, "a"), sayData("x", 1, "b"))
@@ -269,7 +269,7 @@ func TestARebuildThatWasCutOffAfterTheChange(t *testing.T) {
 func TestARebuildNeedsTheWholeHistory(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		// given replicas of events that the broker has never had: its disk is new
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		post := newMail(historyKind())
 		handle(t, r, post.say("x", 0), post.say("x", 1))
 		server := membus.New(t)
@@ -303,7 +303,7 @@ func TestParkedEventsBelongToTheirGeneration(t *testing.T) {
 	const last = room + 4
 	for name, succeeds := range map[string]bool{"a rebuild that fails": false, "a rebuild that succeeds": true} {
 		t.Run(name, func(t *testing.T) {
-			r := openHistories(t, historyKind(), bolttest.Open(t))
+			r := openHistories(t, historyKind(), memstore.New())
 			post := newMail(historyKind())
 			// given early events, parked and kept, and poison
 			handle(t, r, append(post.sayFrom("x", 1, last), post.deliver([]byte("poison")))...)
@@ -343,7 +343,7 @@ func TestParkedEventsBelongToTheirGeneration(t *testing.T) {
 
 // An event that a member parks in a generation that is no longer the present one is parked in the present one too.
 func TestPoisonForAGenerationThatWasLeft(t *testing.T) {
-	db := bolttest.Open(t)
+	db := memstore.New()
 	behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
 	if err := other.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
 		t.Fatal(err)
@@ -360,7 +360,7 @@ func TestPoisonForAGenerationThatWasLeft(t *testing.T) {
 // A rebuild reacts to what the generation before has not reacted to, and to nothing else, however far it is itself.
 func TestARebuildDoesNotReactToHistoryAgain(t *testing.T) {
 	react := &reactions{}
-	r := openHistories(t, react.kind(), bolttest.Open(t))
+	r := openHistories(t, react.kind(), memstore.New())
 	post := newMail(react.kind())
 	handle(t, r, post.sayFrom("x", 0, 2)...)
 	number, next, err := r.reserve(t.Context())
@@ -408,7 +408,7 @@ func TestAResyncDuringARebuild(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := openHistories(t, historyKind(), bolttest.Open(t))
+			r := openHistories(t, historyKind(), memstore.New())
 			post := newMail(historyKind())
 			handle(t, r, post.say("x", 0))
 			number, next, err := r.reserve(t.Context())
@@ -441,7 +441,7 @@ func resync(t *testing.T, r *Replica[history], version event.Version) {
 
 // Of two rebuilds at two members the one that began later wins.
 func TestTheOlderOfTwoRebuildsLoses(t *testing.T) {
-	db := bolttest.Open(t)
+	db := memstore.New()
 	one, two := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
 	older, _, err := one.reserve(t.Context())
 	if err != nil {
@@ -468,7 +468,7 @@ func TestARebuildComparesEveryEntity(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			// given replicas of which the last has no history
 			server := membus.New(t)
-			r := openHistories(t, historyKind(), bolttest.Open(t))
+			r := openHistories(t, historyKind(), memstore.New())
 			conn := server.Connect("one")
 			publishAll(t, conn, newEntities("e", 9)...)
 			post := newMail(historyKind())

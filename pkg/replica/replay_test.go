@@ -13,7 +13,7 @@ import (
 	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // lostStore is a service whose store is new and whose group has had everything: the broker would send it only what
@@ -31,7 +31,7 @@ func lostStore(t *testing.T, server *membus.Bus, events ...[]byte) *Replica[hist
 	if err := had.Close(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	return openHistories(t, historyKind(), bolttest.Open(t))
+	return openHistories(t, historyKind(), memstore.New())
 }
 
 // What the client drops, because its queue is full, comes again after AckWait. The replay waits for it.

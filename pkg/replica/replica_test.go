@@ -19,7 +19,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 func TestVerdictsOfOneEntity(t *testing.T) {
@@ -46,7 +46,7 @@ func TestVerdictsOfOneEntity(t *testing.T) {
 	for _, tt := range tests {
 		for _, batched := range []bool{false, true} {
 			t.Run(fmt.Sprintf("%s, batched %v", tt.name, batched), func(t *testing.T) {
-				r := openHistories(t, historyKind(), bolttest.Open(t))
+				r := openHistories(t, historyKind(), memstore.New())
 				post := newMail(historyKind())
 				var batch []*delivery[history]
 				for _, s := range tt.steps {
@@ -84,7 +84,7 @@ func TestVerdictsOfOneEntity(t *testing.T) {
 }
 
 func TestAStubIsNotSeen(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	handle(t, r, post.say("x", 3))
 	if _, _, err := r.Get(t.Context(), "x"); !errors.Is(err, store.ErrNotFound) {
@@ -96,7 +96,7 @@ func TestAStubIsNotSeen(t *testing.T) {
 }
 
 func TestAStaleEventIsNoWrite(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	handle(t, r, post.say("x", 0), post.say("x", 1))
 	before, err := r.records().Get(t.Context(), "x")
@@ -115,7 +115,7 @@ func TestAStaleEventIsNoWrite(t *testing.T) {
 
 func TestPoisonIsParkedWithItsReason(t *testing.T) {
 	// given events that cannot be used, with a good one behind them in the same batch
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	poison := [][]byte{[]byte("not JSON"), []byte(`{"version":1}`), {0xff, 0x00}}
 	batch := []*delivery[history]{post.deliver(poison[0]), post.deliver(poison[1]), post.deliver(poison[2]), post.say("x", 0)}
@@ -153,7 +153,7 @@ func TestPoisonIsParkedWithItsReason(t *testing.T) {
 // More early events than a record keeps are parked, and applied without a person when their turn comes.
 func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
 	const last = room + 15
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	// given every version but the first two, in random order, some of them twice
 	versions := rand.Perm(last - 1)
@@ -202,7 +202,7 @@ func TestAnyOrderAppliesEachVersionOnce(t *testing.T) {
 		const entities, last = 3, 7
 		config := small()
 		config.MaxEarly, config.ParkingPage = rapid.IntRange(1, 3).Draw(rt, "room"), rapid.IntRange(1, 3).Draw(rt, "page")
-		r := openWith(t, historyKind(), bolttest.Open(t), config)
+		r := openWith(t, historyKind(), memstore.New(), config)
 		post := newMail(historyKind())
 		var all []*delivery[history]
 		for e := range entities {
@@ -230,7 +230,7 @@ func TestAnyOrderAppliesEachVersionOnce(t *testing.T) {
 // gets the missing one.
 func TestMembersOnOneStore(t *testing.T) {
 	const members, entities, last = 4, 5, 40
-	db := bolttest.Open(t)
+	db := memstore.New()
 	post := newMail(historyKind())
 	var running sync.WaitGroup
 	shares := make([][]*delivery[history], members)
@@ -274,7 +274,7 @@ func TestTheSameEventAfterAReleaseWithANewField(t *testing.T) {
 		Text string `json:"text"`
 		Seat string `json:"seat"`
 	}
-	db := bolttest.Open(t)
+	db := memstore.New()
 	earlier := openWhole(t, db, func(s said) before { return before{s.Text} })
 	today := openWhole(t, db, func(s said) after { return after{Text: s.Text} })
 	if got := verdictOf(t, earlier, sayData("x", 0, "a")); got != Apply {

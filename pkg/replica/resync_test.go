@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 func TestResync(t *testing.T) {
@@ -31,7 +31,7 @@ func TestResync(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			r := openHistories(t, historyKind(), bolttest.Open(t))
+			r := openHistories(t, historyKind(), memstore.New())
 			post := newMail(historyKind())
 			for _, v := range tt.seen {
 				handle(t, r, post.say("x", v))
@@ -56,7 +56,7 @@ func TestResync(t *testing.T) {
 }
 
 func TestListLeavesStubsOut(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	for i := range 5 {
 		handle(t, r, post.say(event.ID(fmt.Sprint("e", i)), 0))

@@ -10,7 +10,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // A broker with limits drops the oldest events silently. A group that was away is told so.
@@ -19,7 +19,7 @@ func TestWhatTheBrokerHasRemovedIsNoticedAndMended(t *testing.T) {
 		server := membus.New(t)
 		server.Retain(10)
 		publisher := server.Connect("source")
-		r := openHistories(t, historyKind(), bolttest.Open(t))
+		r := openHistories(t, historyKind(), memstore.New())
 		say := func(from, to event.Version) {
 			for v := from; v <= to; v++ {
 				publishAll(t, publisher, sayData("x", v, fmt.Sprint("text ", v)))
@@ -68,7 +68,7 @@ func TestWhatTheBrokerHasRemovedIsNoticedAndMended(t *testing.T) {
 
 // Members that see one hole count it once, a hole that grows counts what is new, and a new disk begins anew.
 func TestALossIsCountedOnce(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	for i, step := range []struct {
 		first, last, sent uint64
 		want              uint64
@@ -100,7 +100,7 @@ func TestALossIsCountedOnce(t *testing.T) {
 
 // A loss that is noticed while a person mends another is not forgotten with it.
 func TestALossThatGrowsWhileItIsMended(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	note := func(first uint64) Loss {
 		t.Helper()
 		channel := bus.Channel{Name: saidChannel, FirstSeq: first, LastSeq: 100}

@@ -10,7 +10,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
-	"ticketing/pkg/store/bolt/bolttest"
+	"ticketing/pkg/store/storetest/memstore"
 )
 
 // retried is how a retry ended.
@@ -131,7 +131,7 @@ func TestRetry(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			db := bolttest.Open(t)
+			db := memstore.New()
 			reactions.fail = nil
 			tt.given(t, db)
 			reactions.fail = map[event.Version]error{1: tt.fails}
@@ -182,14 +182,14 @@ func parkAgain(t *testing.T, r *Replica[history], data []byte) {
 }
 
 func TestRetryOfWhatIsNotParked(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	if _, _, err := r.Retry(t.Context(), "0123"); !errors.Is(err, store.ErrNotFound) {
 		t.Errorf("error is %v, want ErrNotFound", err)
 	}
 }
 
 func TestRetryOfWhatIsOfAnotherKind(t *testing.T) {
-	r := openHistories(t, historyKind(), bolttest.Open(t))
+	r := openHistories(t, historyKind(), memstore.New())
 	foreign := parking.Entry{Reason: parking.Poison, Channel: "test:foreign", Version: event.None, Data: []byte("{")}
 	if err := r.Parking().Park(t.Context(), foreign); err != nil {
 		t.Fatal(err)
@@ -201,7 +201,7 @@ func TestRetryOfWhatIsOfAnotherKind(t *testing.T) {
 
 // A store that is away leaves the event parked as it was.
 func TestRetryWithoutAStore(t *testing.T) {
-	db := &modelDB{Database: bolttest.Open(t), left: -1}
+	db := &modelDB{Database: memstore.New(), left: -1}
 	refuses := historyKind()
 	refuses.Decode = func(event.Subject, []byte) (Change[history], error) {
 		return Change[history]{}, errors.New("an old release")
@@ -226,7 +226,7 @@ func TestRetryWithoutAStore(t *testing.T) {
 
 // What an earlier release has parked, in its one collection for all kinds, is handled again by the first turn.
 func TestParkedByAnEarlierRelease(t *testing.T) {
-	db := bolttest.Open(t)
+	db := memstore.New()
 	// given its collection, with an early event that is next, poison, and one of another kind
 	old, err := db.Collection(t.Context(), store.Spec{Name: "parked", Indexes: []string{"status", "entity"}})
 	if err != nil {
