@@ -29,10 +29,6 @@ import (
 // used and no event published.
 var ErrNoChange = errors.New("nothing changes")
 
-// maxAttempts bounds how often a change is decided again because another writer was first. Each time
-// somebody else's change went through, so reaching it takes a steady crowd on one entity.
-const maxAttempts = 50
-
 // Entity is an entity with the version its state stands at.
 type Entity[T any] struct {
 	ID      event.ID
@@ -48,6 +44,9 @@ type Kind[T any] struct {
 	Index func(Entity[T]) map[string]string
 	// Announce returns the event that tells the others of this version; nil for a kind that has no events.
 	Announce func(Entity[T]) (event.Subject, []byte, error)
+	// MaxAttempts is how often Change decides before it gives up. With each failed attempt another writer's change
+	// went through, so only a steady crowd on one entity reaches it. Default 50.
+	MaxAttempts int
 }
 
 // Entities are the entities of one kind that this service owns. All methods may be called concurrently,
@@ -63,6 +62,7 @@ type Entities[T any] struct {
 // NewEntities keeps entities in records and hands their events to relay, which has to serve the same
 // collection; nil where the kind has no events.
 func NewEntities[T any](kind Kind[T], records store.Collection, relay *Relay, now func() time.Time) *Entities[T] {
+	orDefault(&kind.MaxAttempts, 50)
 	return &Entities[T]{kind: kind, records: records, relay: relay, locks: newLocks(), now: now}
 }
 
@@ -116,7 +116,7 @@ func (e *Entities[T]) Change(ctx context.Context, id event.ID, rule func(Entity[
 		return Entity[T]{}, err
 	}
 	defer unlock()
-	for range maxAttempts {
+	for range e.kind.MaxAttempts {
 		changed, err := e.changeOnce(ctx, id, rule)
 		if !errors.Is(err, store.ErrConflict) {
 			return changed, err

@@ -54,11 +54,12 @@ func orDefault[T comparable](value *T, standard T) {
 // events enter their channels in that order; rival relays and unknown outcomes may duplicate or swap, and
 // so may a sweep after more than Queue events have been held at once.
 type Relay struct {
-	records store.Collection
-	bus     bus.Sender
-	config  Config
-	log     *slog.Logger
-	lanes   *lanes
+	records   store.Collection
+	bus       bus.Sender
+	config    Config
+	log       *slog.Logger
+	lanes     *lanes
+	gathering gathering
 
 	mu     sync.Mutex
 	status Status
@@ -79,7 +80,7 @@ type Status struct {
 // NewRelay makes a relay for the outboxes of records. It does nothing before Run.
 func NewRelay(records store.Collection, to bus.Sender, config Config, log *slog.Logger) *Relay {
 	config = config.withDefaults()
-	return &Relay{records: records, bus: to, config: config, log: log, lanes: newLanes(config.Queue)}
+	return &Relay{records: records, bus: to, config: config, log: log, lanes: newLanes(config.Queue), gathering: defaultGathering()}
 }
 
 // Status may be called at any time, concurrently.
