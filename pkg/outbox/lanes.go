@@ -80,6 +80,21 @@ func (l *lanes) offer(id string, version int64, ev store.Event) bool {
 	return true
 }
 
+// versions returns which events of an entity are in memory, published or not.
+func (l *lanes) versions(id string) []int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entity := l.byEntity[id]
+	if entity == nil {
+		return nil
+	}
+	versions := slices.Clone(entity.sent)
+	for _, w := range entity.waiting {
+		versions = append(versions, w.version)
+	}
+	return versions
+}
+
 // next returns the event to publish from a ready lane.
 func (l *lanes) next(entity *lane) waitingEvent {
 	l.mu.Lock()

@@ -71,3 +71,22 @@ func leave(t testing.TB, records store.Collection, ids []string, versions int) {
 		}
 	}
 }
+
+// numbered returns the ids 0000, 0001 and so on.
+func numbered(n int) []string {
+	ids := make([]string, n)
+	for i := range ids {
+		ids[i] = fmt.Sprintf("%04d", i)
+	}
+	return ids
+}
+
+// waiting counts the records that have events in their outbox.
+func waiting(t testing.TB, records store.Collection) int {
+	t.Helper()
+	pending, err := records.Pending(t.Context(), "", 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(pending)
+}
