@@ -147,6 +147,40 @@ func TestNoUpdateIsLostBetweenProcesses(t *testing.T) {
 	}
 }
 
+func TestAChangeGivesUpAfterMaxAttempts(t *testing.T) {
+	for name, tt := range map[string]struct{ maxAttempts, want int }{
+		"default": {0, 50},
+		"three":   {3, 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			// given another process that is always first
+			records := bolttest.Collection(t, store.Spec{Name: "counters"})
+			rival := outbox.NewEntities(outbox.Kind[counter]{}, records, nil, time.Now)
+			counters := outbox.NewEntities(outbox.Kind[counter]{MaxAttempts: tt.maxAttempts}, records, nil, time.Now)
+			if _, err := rival.Create(t.Context(), "a", counter{}); err != nil {
+				t.Fatal(err)
+			}
+			attempts := 0
+			// when an entity is changed
+			_, err := counters.Change(t.Context(), "a", func(c outbox.Entity[counter]) (counter, error) {
+				attempts++
+				if _, err := rival.Change(t.Context(), "a", add(1)); err != nil {
+					t.Error(err)
+				}
+				return counter{-1}, nil
+			})
+			// then the change is decided that often, and not made.
+			if !errors.Is(err, store.ErrConflict) || attempts != tt.want {
+				t.Errorf("%d attempts, error %v; want %d and ErrConflict", attempts, err, tt.want)
+			}
+			want := outbox.Entity[counter]{ID: "a", Version: event.Version(tt.want), State: counter{tt.want}}
+			if got, err := counters.Get(t.Context(), "a"); err != nil || got != want {
+				t.Errorf("got %+v, %v; want %+v", got, err, want)
+			}
+		})
+	}
+}
+
 func TestChangesAreRefusedWhileTooManyEventsWait(t *testing.T) {
 	// given an entity whose events nobody publishes
 	records := bolttest.Collection(t, store.Spec{Name: "counters"})

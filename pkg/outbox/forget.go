@@ -12,20 +12,20 @@ import (
 type published struct {
 	id      string
 	version int64
-	more    bool // further events of the entity wait in its lane
+	more    bool // more events of the entity wait to be published
 }
 
-// forget removes published events from the store, in one write those that come together within gatherTime. It
-// ends when over is closed, after what was published until then.
+// forget removes published events from the store, many in one write (see gathering). When over is closed it removes
+// those that were published until then, and returns.
 func (r *Relay) forget(ctx context.Context, over <-chan struct{}) {
-	unforgotten := newHeld()
+	unforgotten := newHeld(r.gathering)
 	var due <-chan time.Time // when something is to be forgotten; nil while nothing is held
 	for {
 		select {
 		case p := <-r.lanes.stored:
 			unforgotten.add(p)
 			if due == nil {
-				due = time.After(gatherTime)
+				due = time.After(r.gathering.pause)
 			}
 			if !unforgotten.full() {
 				continue
@@ -36,15 +36,15 @@ func (r *Relay) forget(ctx context.Context, over <-chan struct{}) {
 			r.forgetBatch(ctx, unforgotten.take(true))
 			return
 		}
-		r.forgetBatch(ctx, unforgotten.take(time.Since(unforgotten.since) >= maxHold))
+		r.forgetBatch(ctx, unforgotten.take(time.Since(unforgotten.since) >= r.gathering.longest))
 		due = nil
 		if unforgotten.events > 0 {
-			due = time.After(gatherTime)
+			due = time.After(r.gathering.pause)
 		}
 	}
 }
 
-// forgetBatch tries until the store has forgotten, or until the relay stops: then once more, bounded.
+// forgetBatch tries until the store has forgotten the batch. Once the relay has stopped it tries only one last time.
 func (r *Relay) forgetBatch(ctx context.Context, batch []store.Sent) {
 	if len(batch) == 0 {
 		return
@@ -74,22 +74,24 @@ func (r *Relay) tryForget(ctx context.Context, batch []store.Sent) error {
 	}
 }
 
-// Forgetting writes the whole record again, and in a file its neighbours on the page as well. So what is published
-// within gatherTime is forgotten together, unless there is much of it; and the events of one entity when no more of
-// them wait, when maxVersions have come together, or after maxHold. An entity of which urgentVersions are held waits
-// for nothing, for at store.MaxOutbox its changes are refused. After a crash meanwhile they are published twice, which
-// consumers absorb by version.
-const (
-	gatherTime  = 25 * time.Millisecond
-	maxGather   = 4096
-	maxVersions = 16
-	maxHold     = time.Second
-	// urgentVersions is how many events of an entity do not wait.
-	urgentVersions = store.MaxOutbox / 2
-)
+// gathering bounds how published events are held to be forgotten together. To forget one event, the store writes its
+// whole record again, and in a file the record's neighbours on the page too. After a crash the held events are published
+// twice, and consumers absorb that by version.
+type gathering struct {
+	pause    time.Duration // the time within which events come together
+	entities int           // how many entities to forget do not wait for more
+	versions int           // how many events of one entity are forgotten though more of them wait to be published
+	urgent   int           // how many events of one entity end the pause: at store.MaxOutbox its changes are refused
+	longest  time.Duration // how long an event is held while more of its entity wait to be published
+}
 
-// held are the published events that the store has not forgotten yet.
+func defaultGathering() gathering {
+	return gathering{pause: 25 * time.Millisecond, entities: 4096, versions: 16, urgent: store.MaxOutbox / 2, longest: time.Second}
+}
+
+// held holds the published events that the store has not forgotten yet.
 type held struct {
+	limits   gathering
 	versions map[string][]int64 // by entity
 	due      map[string]struct{}
 	events   int
@@ -97,8 +99,8 @@ type held struct {
 	urgent   bool      // an entity has too many events to wait
 }
 
-func newHeld() *held {
-	return &held{versions: map[string][]int64{}, due: map[string]struct{}{}}
+func newHeld(limits gathering) *held {
+	return &held{limits: limits, versions: map[string][]int64{}, due: map[string]struct{}{}}
 }
 
 func (h *held) add(p published) {
@@ -108,16 +110,16 @@ func (h *held) add(p published) {
 	versions := append(h.versions[p.id], p.version)
 	h.versions[p.id] = versions
 	h.events++
-	if !p.more || len(versions) >= maxVersions {
+	if !p.more || len(versions) >= h.limits.versions {
 		h.due[p.id] = struct{}{}
 	}
-	h.urgent = h.urgent || len(versions) >= urgentVersions
+	h.urgent = h.urgent || len(versions) >= h.limits.urgent
 }
 
-// full tells whether there is too much to wait for more.
-func (h *held) full() bool { return h.urgent || len(h.due) >= maxGather }
+// full reports whether there is too much to wait for more.
+func (h *held) full() bool { return h.urgent || len(h.due) >= h.limits.entities }
 
-// gather adds what is there without waiting.
+// gather adds what there is and waits for nothing.
 func (h *held) gather(sent <-chan published) {
 	for {
 		select {
@@ -129,7 +131,7 @@ func (h *held) gather(sent <-chan published) {
 	}
 }
 
-// take removes what is due, or everything.
+// take removes and returns what is due, or everything.
 func (h *held) take(all bool) []store.Sent {
 	if all {
 		for id := range h.versions {

@@ -8,9 +8,9 @@ import (
 	"ticketing/pkg/store"
 )
 
-// lanes is what the relay has in memory: per entity, the events to publish, in version order, of which one
-// at a time is on its way, and those that are published and not forgotten. The size is bounded; what finds no
-// room stays in the store's outbox, from where a sweep brings it.
+// lanes holds the events that the relay has in memory. Each entity has a lane: the events to publish, in version
+// order, one of them on its way at a time, and those that are published but not yet forgotten. The number of events
+// is bounded. An event that finds no room stays in the store; a sweep or the entity's next change brings it.
 type lanes struct {
 	mu       sync.Mutex
 	byEntity map[string]*lane
@@ -19,9 +19,9 @@ type lanes struct {
 	limit    int // of both together
 	failing  []*lane
 
-	ready  chan *lane     // lanes with an event to publish, none of them on its way
-	behind chan *lane     // such lanes, of which more has come while an event was on its way
-	stored chan published // what the broker has stored and the store is to forget
+	ready  chan *lane     // lanes with an event to publish and none on its way
+	behind chan *lane     // such lanes whose event came while another was on its way
+	stored chan published // events that the broker has stored and the store should forget
 	stuck  chan struct{}  // signals, at least once after the last one, that a lane has failed
 	freed  chan struct{}  // signals, at least once after the last change, that an event was published or forgotten
 }
@@ -53,8 +53,7 @@ func newLanes(limit int) *lanes {
 	}
 }
 
-// offer adds an event and reports whether it is in memory now. One that is known already, waiting or
-// sent, is not added twice.
+// offer adds an event and reports whether it is in memory now. An event that is there already is not added twice.
 func (l *lanes) offer(id string, version int64, ev store.Event) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -81,32 +80,67 @@ func (l *lanes) offer(id string, version int64, ev store.Event) bool {
 	return true
 }
 
-// next is the event of a ready lane that is published now.
+// versions returns which events of an entity are in memory, published or not.
+func (l *lanes) versions(id string) []int64 {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	entity := l.byEntity[id]
+	if entity == nil {
+		return nil
+	}
+	versions := slices.Clone(entity.sent)
+	for _, w := range entity.waiting {
+		versions = append(versions, w.version)
+	}
+	return versions
+}
+
+// next returns the event to publish from a ready lane.
 func (l *lanes) next(entity *lane) waitingEvent {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return entity.waiting[0]
 }
 
-// published gives the lane back after its event of this version was stored by the broker, and passes it on to be
-// forgotten: under the lock, so that whoever sees that none waits finds all of them there.
+// published frees the lane after the broker has stored its event of this version, and passes the event on to be
+// forgotten. Both happen under the lock: when nothing waits any more, every published event is in stored.
 func (l *lanes) published(entity *lane, version int64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	entity.waiting = slices.DeleteFunc(entity.waiting, func(w waitingEvent) bool { return w.version == version })
+	l.free(entity, version)
 	entity.sent = append(entity.sent, version)
-	l.waiting--
 	l.sent++
+	l.stored <- published{entity.id, version, entity.taken}
+	signal(l.freed)
+}
+
+// refused drops an event that the bus will never take, and frees its lane. The event stays in the store.
+func (l *lanes) refused(entity *lane, version int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.free(entity, version)
+	l.dropIfEmpty(entity)
+	signal(l.freed)
+}
+
+// free ends the attempt at an event. The lane goes on with the next one.
+func (l *lanes) free(entity *lane, version int64) {
+	entity.waiting = slices.DeleteFunc(entity.waiting, func(w waitingEvent) bool { return w.version == version })
+	l.waiting--
 	entity.failures = 0
 	entity.taken = len(entity.waiting) > 0
 	if entity.taken {
 		l.behind <- entity
 	}
-	l.stored <- published{entity.id, version, entity.taken}
-	signal(l.freed)
 }
 
-// failed keeps a lane whose event was not published, for a pause that depends on how often it has failed in a row.
+func (l *lanes) dropIfEmpty(entity *lane) {
+	if len(entity.sent) == 0 && len(entity.waiting) == 0 {
+		delete(l.byEntity, entity.id)
+	}
+}
+
+// failed keeps a lane whose event was not published for a pause, which depends on how often it failed in a row.
 func (l *lanes) failed(entity *lane, now time.Time, pause func(failures int) time.Duration) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -116,7 +150,7 @@ func (l *lanes) failed(entity *lane, now time.Time, pause func(failures int) tim
 	signal(l.stuck)
 }
 
-// retry makes the lanes whose pause is over ready again, behind all others, and tells whether some are left.
+// retry makes the lanes whose pause is over ready again, behind all others, and reports whether others still pause.
 func (l *lanes) retry(now time.Time) (left bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -130,7 +164,7 @@ func (l *lanes) retry(now time.Time) (left bool) {
 	return len(l.failing) > 0
 }
 
-// forgotten drops what the store has forgotten too.
+// forgotten drops the events that the store has forgotten.
 func (l *lanes) forgotten(sent []store.Sent) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -142,9 +176,7 @@ func (l *lanes) forgotten(sent []store.Sent) {
 		before := len(entity.sent)
 		entity.sent = slices.DeleteFunc(entity.sent, func(version int64) bool { return slices.Contains(s.Versions, version) })
 		l.sent -= before - len(entity.sent)
-		if len(entity.sent) == 0 && len(entity.waiting) == 0 {
-			delete(l.byEntity, s.ID)
-		}
+		l.dropIfEmpty(entity)
 	}
 	signal(l.freed)
 }
@@ -156,7 +188,7 @@ func signal(c chan<- struct{}) {
 	}
 }
 
-// size is how many events are not yet published.
+// size returns how many events are not yet published.
 func (l *lanes) size() int {
 	l.mu.Lock()
 	defer l.mu.Unlock()

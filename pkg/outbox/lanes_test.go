@@ -33,3 +33,24 @@ func TestLanesHoldWhatIsNotForgotten(t *testing.T) {
 		t.Errorf("%d entities are in memory, want b and c", len(l.byEntity))
 	}
 }
+
+func TestARefusedEventLeavesItsRoom(t *testing.T) {
+	// given lanes with room for two events, taken by one entity
+	l := newLanes(2)
+	l.offer("a", 0, store.Event{})
+	l.offer("a", 1, store.Event{})
+	// when the first is refused for good, then there is room, and the second is next
+	entity := <-l.ready
+	l.refused(entity, 0)
+	if !l.offer("b", 0, store.Event{}) {
+		t.Error("a refused event still takes room")
+	}
+	if next := l.next(<-l.behind); next.version != 1 {
+		t.Errorf("version %d is next, want 1", next.version)
+	}
+	// and when the second is refused too, then nothing of the entity is left.
+	l.refused(entity, 1)
+	if len(l.byEntity) != 1 || l.size() != 1 {
+		t.Errorf("%d entities and %d events are in memory, want b alone", len(l.byEntity), l.size())
+	}
+}

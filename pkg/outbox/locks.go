@@ -5,8 +5,8 @@ import (
 	"sync"
 )
 
-// locks is one lock per entity, for as long as somebody holds or wants it. It orders the writers of
-// this process among themselves; between processes the store's revisions decide.
+// locks holds one lock per entity while somebody holds it or waits for it. It orders the writers of this process;
+// between processes the store's revisions decide.
 type locks struct {
 	mu   sync.Mutex
 	held map[string]*entityLock
@@ -19,7 +19,7 @@ type entityLock struct {
 
 func newLocks() *locks { return &locks{held: map[string]*entityLock{}} }
 
-// lock waits for the entity's lock, or for the end of ctx with its error.
+// lock waits for the entity's lock. If ctx ends first, it returns the error of ctx.
 func (l *locks) lock(ctx context.Context, id string) (unlock func(), err error) {
 	l.mu.Lock()
 	entity := l.held[id]

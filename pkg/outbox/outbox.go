@@ -25,13 +25,9 @@ import (
 	"ticketing/pkg/store"
 )
 
-// ErrNoChange is returned by a rule that leaves the entity as it is: nothing is written, no version is
-// used and no event published.
+// ErrNoChange is returned by a rule that leaves the entity as it is: nothing is written, no version is used and no
+// event is published.
 var ErrNoChange = errors.New("nothing changes")
-
-// maxAttempts bounds how often a change is decided again because another writer was first. Each time
-// somebody else's change went through, so reaching it takes a steady crowd on one entity.
-const maxAttempts = 50
 
 // Entity is an entity with the version its state stands at.
 type Entity[T any] struct {
@@ -40,14 +36,17 @@ type Entity[T any] struct {
 	State   T
 }
 
-// Kind tells how entities with state T are kept. The functions are pure.
+// Kind describes how entities with state T are kept. The functions are pure.
 type Kind[T any] struct {
-	// Key returns the entity's unique key; nil where it needs none but its id.
+	// Key returns the entity's unique key; nil if it needs none but its id.
 	Key func(Entity[T]) string
-	// Index returns the values that List can select by; nil where there are none.
+	// Index returns the values that List can select by; nil if there are none.
 	Index func(Entity[T]) map[string]string
-	// Announce returns the event that tells the others of this version; nil for a kind that has no events.
+	// Announce returns the event of this version; nil for a kind that has no events.
 	Announce func(Entity[T]) (event.Subject, []byte, error)
+	// MaxAttempts is how often Change decides before it gives up. With each failed attempt another writer's change
+	// went through, so only a steady crowd on one entity reaches it. Default 50.
+	MaxAttempts int
 }
 
 // Entities are the entities of one kind that this service owns. All methods may be called concurrently,
@@ -61,13 +60,14 @@ type Entities[T any] struct {
 }
 
 // NewEntities keeps entities in records and hands their events to relay, which has to serve the same
-// collection; nil where the kind has no events.
+// collection; nil if the kind has no events.
 func NewEntities[T any](kind Kind[T], records store.Collection, relay *Relay, now func() time.Time) *Entities[T] {
+	orDefault(&kind.MaxAttempts, 50)
 	return &Entities[T]{kind: kind, records: records, relay: relay, locks: newLocks(), now: now}
 }
 
 // Create stores a new entity at version 0 together with its event; both are durable on return.
-// store.ErrConflict where the id exists, store.ErrKeyTaken where the key is taken.
+// It returns store.ErrConflict if the id exists and store.ErrKeyTaken if the key is taken.
 func (e *Entities[T]) Create(ctx context.Context, id event.ID, state T) (Entity[T], error) {
 	unlock, err := e.locks.lock(ctx, string(id))
 	if err != nil {
@@ -75,10 +75,10 @@ func (e *Entities[T]) Create(ctx context.Context, id event.ID, state T) (Entity[
 	}
 	defer unlock()
 	created := Entity[T]{ID: id, Version: 0, State: state}
-	return created, e.write(ctx, created, 0)
+	return created, e.write(ctx, created, 0, nil)
 }
 
-// Get reads an entity. store.ErrNotFound where there is none.
+// Get reads an entity. It returns store.ErrNotFound if there is none.
 func (e *Entities[T]) Get(ctx context.Context, id event.ID) (Entity[T], error) {
 	record, err := e.records.Get(ctx, string(id))
 	if err != nil {
@@ -105,18 +105,18 @@ func (e *Entities[T]) List(ctx context.Context, q store.Query) ([]Entity[T], err
 }
 
 // Change lets rule decide on the entity as it is and stores what it returns at the next version,
-// together with the event of that version; both are durable on return. Where another writer was first
-// it reads and decides again, so rule may be called several times and must have no side effects. An
-// error of rule comes back as it is and nothing is written; for ErrNoChange the entity is returned
-// with no error. While store.MaxOutbox events of this entity wait for the bus the change is refused
-// with fault.Unavailable.
+// together with the event of that version; both are durable on return. If another writer was first,
+// it reads and decides again, so rule may be called several times and must have no side effects. After
+// Kind.MaxAttempts attempts it returns store.ErrConflict. An error of rule comes back as it is and nothing
+// is written; for ErrNoChange the entity is returned with no error. While store.MaxOutbox events of this
+// entity wait for the bus, the change is refused with fault.Unavailable.
 func (e *Entities[T]) Change(ctx context.Context, id event.ID, rule func(Entity[T]) (T, error)) (Entity[T], error) {
 	unlock, err := e.locks.lock(ctx, string(id))
 	if err != nil {
 		return Entity[T]{}, err
 	}
 	defer unlock()
-	for range maxAttempts {
+	for range e.kind.MaxAttempts {
 		changed, err := e.changeOnce(ctx, id, rule)
 		if !errors.Is(err, store.ErrConflict) {
 			return changed, err
@@ -126,6 +126,10 @@ func (e *Entities[T]) Change(ctx context.Context, id event.ID, rule func(Entity[
 }
 
 func (e *Entities[T]) changeOnce(ctx context.Context, id event.ID, rule func(Entity[T]) (T, error)) (Entity[T], error) {
+	var inMemory []int64
+	if e.kind.Announce != nil {
+		inMemory = e.relay.inMemory(string(id))
+	}
 	record, err := e.records.Get(ctx, string(id))
 	if err != nil {
 		return Entity[T]{}, err
@@ -145,12 +149,16 @@ func (e *Entities[T]) changeOnce(ctx context.Context, id event.ID, rule func(Ent
 		return Entity[T]{}, fault.New(fault.Unavailable, "too many changes are waiting to be published; try again later")
 	}
 	next := Entity[T]{ID: id, Version: current.Version.Next(), State: state}
-	return next, e.write(ctx, next, record.Revision)
+	for _, version := range inMemory {
+		delete(record.Outbox, version)
+	}
+	return next, e.write(ctx, next, record.Revision, record.Outbox)
 }
 
-// write stores entity over the revision that was read and offers its event to the relay. It is called
-// with the entity locked: that keeps the offers of one process in version order.
-func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64) error {
+// write stores entity over the revision that was read and offers its event to the relay, together with older
+// events that were not in memory. It is called with the entity locked: that keeps the offers of one process in
+// version order.
+func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64, older map[int64]store.Event) error {
 	state, err := json.Marshal(entity.State)
 	if err != nil {
 		return fmt.Errorf("encode %s: %w", entity.ID, err)
@@ -169,13 +177,15 @@ func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int6
 		}
 		w.Emit = &store.Event{Channel: string(subject), At: e.now(), Data: data}
 	}
-	if err := e.records.Put(ctx, w); err != nil {
-		return err
+	err = e.records.Put(ctx, w)
+	switch {
+	case w.Emit == nil:
+	case err == nil:
+		e.relay.offer(w.ID, w.Version, *w.Emit, older)
+	case !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrKeyTaken):
+		e.relay.miss() // it may have been stored
 	}
-	if w.Emit != nil {
-		e.relay.offer(w.ID, w.Version, *w.Emit)
-	}
-	return nil
+	return err
 }
 
 func entityOf[T any](record store.Record) (Entity[T], error) {

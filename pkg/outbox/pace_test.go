@@ -127,13 +127,13 @@ func TestAnEntityWithMoreIsNotHeldUpWithEachVersion(t *testing.T) {
 		go relay.publish(t.Context())
 		synctest.Wait()
 		for i := range few {
-			relay.offer(string(rune('a'+i)), 0, store.Event{})
+			relay.offer(string(rune('a'+i)), 0, store.Event{}, nil)
 			synctest.Wait()
 		}
 		// when a hundred events of one entity come
 		const versions = 100
 		for version := range versions {
-			relay.offer("hot", int64(version), store.Event{})
+			relay.offer("hot", int64(version), store.Event{}, nil)
 		}
 		// then they all go when its first one does, in the next stretch.
 		time.Sleep(stretch)

@@ -10,14 +10,14 @@ import (
 	"ticketing/pkg/bus"
 )
 
-// retryLook is how often it is looked which lanes' pauses are over, while there are any.
+// retryLook is the interval between two checks for lanes whose pause is over, while any lane pauses.
 const retryLook = 25 * time.Millisecond
 
-// publish sends the event that is next in one lane after the other and waits for no answer, until ctx ends. A
-// lane is not ready again before its event is answered, which keeps the order. One that failed pauses, longer
-// each time, and holds up no other. Of many lanes the first events go together (pace).
+// publish sends the next event of one lane after another until ctx ends. It waits for no answer. A lane is not ready
+// again before its event is answered, which keeps the order. A lane that failed pauses, longer each time, and holds
+// up no other. The first events of many lanes go together (pace).
 func (r *Relay) publish(ctx context.Context) {
-	var look <-chan time.Time // nil while no lane fails
+	var look <-chan time.Time // nil while no lane pauses
 	var pace pace
 	for {
 		ready, turn := r.lanes.ready, (<-chan time.Time)(nil)
@@ -52,13 +52,17 @@ func (r *Relay) publish(ctx context.Context) {
 func (r *Relay) send(ctx context.Context, entity *lane) {
 	next := r.lanes.next(entity)
 	r.bus.Send(ctx, next.event.Channel, next.event.Data, func(err error) {
-		if err != nil {
+		switch {
+		case err == nil:
+			r.succeeded(entity, next)
+			r.lanes.published(entity, next.version)
+		case errors.Is(err, bus.ErrChannel): // no retry can help it, so it must not keep others out of memory
+			r.failed(entity, next, err)
+			r.lanes.refused(entity, next.version)
+		default:
 			r.failed(entity, next, err)
 			r.lanes.failed(entity, time.Now(), r.pause)
-			return
 		}
-		r.succeeded(entity, next)
-		r.lanes.published(entity, next.version)
 	})
 }
 
@@ -73,7 +77,7 @@ func (r *Relay) succeeded(entity *lane, next waitingEvent) {
 	r.say(slog.LevelDebug, "published", entity, next)
 }
 
-// failed notes a failure and says so: aloud when it is the first of a row, else at debug.
+// failed records a failure and logs it: the first of a row as a warning, later ones at debug level.
 func (r *Relay) failed(entity *lane, next waitingEvent, err error) {
 	r.mu.Lock()
 	if r.status.Failures == 0 {
@@ -99,8 +103,8 @@ func (r *Relay) say(level slog.Level, what string, entity *lane, next waitingEve
 		slog.String("id", entity.id), slog.Int64("version", next.version)}, more...)...)
 }
 
-// pause is how long an event that has failed that often in a row waits: longer each time, and never the same as
-// others, which a broker that comes back would have to serve all at once.
+// pause returns how long an event waits after so many failures in a row: longer each time, and at random, so that a
+// broker that comes back does not get everything at once.
 func (r *Relay) pause(failures int) time.Duration {
 	longest := min(r.config.MaxBackoff, 50*time.Millisecond<<min(failures-1, 16))
 	return longest/2 + rand.N(longest/2+1)

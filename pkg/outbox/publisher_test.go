@@ -11,8 +11,8 @@ import (
 	"ticketing/pkg/bus"
 )
 
-// scriptedPublisher stands in for a broker where a test needs one that fails on cue, which a real one
-// cannot be made to do. Clauses of the real one are in bustest.
+// scriptedPublisher stands in for a broker that fails on cue, which a real one cannot be made to do. What the real
+// one promises is tested by bustest.
 type scriptedPublisher struct {
 	mu      sync.Mutex
 	stored  []string            // what the broker has, in order of arrival
@@ -20,8 +20,8 @@ type scriptedPublisher struct {
 	calls   int
 	changed chan struct{} // closed and replaced at each call
 
-	// refuses names an entity of which the broker takes nothing.
-	refuses  string
+	// refuses returns the error for an event that the broker never takes, else nil.
+	refuses  func(data string) error
 	refusals int
 	// answer is how an answer is brought; nil brings it before Send returns.
 	answer func(bring func())
@@ -54,9 +54,12 @@ func (p *scriptedPublisher) take(data []byte) error {
 	if p.outcome != nil {
 		result = p.outcome(p.calls)
 	}
-	if p.refuses != "" && strings.HasPrefix(string(data), p.refuses+" ") {
-		result = refused
-		p.refusals++
+	failure := errNoAnswer
+	if p.refuses != nil {
+		if err := p.refuses(string(data)); err != nil {
+			failure, result = err, refused
+			p.refusals++
+		}
 	}
 	p.calls++
 	if result != refused {
@@ -67,9 +70,16 @@ func (p *scriptedPublisher) take(data []byte) error {
 		p.changed = nil
 	}
 	if result != stored {
-		return errNoAnswer
+		return failure
 	}
 	return nil
+}
+
+// refused counts the events that were refused.
+func (p *scriptedPublisher) refused() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.refusals
 }
 
 // until waits until what the broker has satisfies done.
@@ -92,6 +102,16 @@ func (p *scriptedPublisher) until(t testing.TB, done func(stored []string, calls
 		case <-deadline:
 			t.Fatalf("after 30 s the broker has %d events in %d calls: %.500q", len(snapshot), calls, snapshot)
 		}
+	}
+}
+
+// ofBad returns a rule for scriptedPublisher.refuses: err for the events of entities whose id begins with "bad".
+func ofBad(err error) func(string) error {
+	return func(data string) error {
+		if strings.HasPrefix(data, "bad") {
+			return err
+		}
+		return nil
 	}
 }
 

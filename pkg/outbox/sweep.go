@@ -5,16 +5,17 @@ import (
 	"maps"
 	"slices"
 	"time"
+
+	"ticketing/pkg/store"
 )
 
 const sweepPage = 256
 
 // sweepUntilDone looks for waiting events, at once and then regularly, until ctx ends.
 func (r *Relay) sweepUntilDone(ctx context.Context) {
-	grace := time.Duration(0)
 	failing := false
 	for {
-		err := r.sweep(ctx, grace)
+		err := r.sweep(ctx, r.sweepGrace())
 		if ctx.Err() != nil {
 			return
 		}
@@ -23,7 +24,9 @@ func (r *Relay) sweepUntilDone(ctx context.Context) {
 		}
 		failing = err != nil
 		if !failing {
-			grace = r.config.Grace
+			r.mu.Lock()
+			r.swept = true
+			r.mu.Unlock()
 		}
 		select {
 		case <-ctx.Done():
@@ -33,9 +36,8 @@ func (r *Relay) sweepUntilDone(ctx context.Context) {
 	}
 }
 
-// sweep offers every event that has waited in the store for at least grace. One that is as much ahead of the
-// clock was stored before the clock was set back: nobody knows how long it has waited, and its process may
-// be gone. sweep waits for room in memory, so that a long backlog goes through page by page.
+// sweep offers the events that have waited in the store for at least grace. It waits for room in memory, so that a
+// long backlog goes through page by page.
 func (r *Relay) sweep(ctx context.Context, grace time.Duration) error {
 	after := ""
 	for {
@@ -43,20 +45,10 @@ func (r *Relay) sweep(ctx context.Context, grace time.Duration) error {
 		if err != nil {
 			return err
 		}
-		now := r.config.Now()
+		now := r.config.Now() // of the read: an event that has grown old since may be published by now
 		for _, record := range records {
-			for _, version := range slices.Sorted(maps.Keys(record.Outbox)) {
-				ev := record.Outbox[version]
-				if now.Sub(ev.At).Abs() < grace {
-					continue
-				}
-				for !r.lanes.offer(record.ID, version, ev) {
-					select {
-					case <-ctx.Done():
-						return ctx.Err()
-					case <-r.lanes.freed:
-					}
-				}
+			if err := r.sweepRecord(ctx, record, now, grace); err != nil {
+				return err
 			}
 		}
 		if len(records) < sweepPage {
@@ -64,4 +56,22 @@ func (r *Relay) sweep(ctx context.Context, grace time.Duration) error {
 		}
 		after = records[len(records)-1].ID
 	}
+}
+
+// sweepRecord offers the events of an entity up to the first young one, so that none overtakes it.
+func (r *Relay) sweepRecord(ctx context.Context, record store.Record, now time.Time, grace time.Duration) error {
+	for _, version := range slices.Sorted(maps.Keys(record.Outbox)) {
+		ev := record.Outbox[version]
+		if young(ev, now, grace) {
+			return nil
+		}
+		for !r.lanes.offer(record.ID, version, ev) {
+			select {
+			case <-ctx.Done():
+				return ctx.Err()
+			case <-r.lanes.freed:
+			}
+		}
+	}
+	return nil
 }
