@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/store"
 	"ticketing/services/servicetest"
 )
 
@@ -106,4 +107,31 @@ func TestManyRepeatsAtOnceMakeOneOrder(t *testing.T) {
 	if events := servicetest.Published(t, s.bus, event.SubjectOrderCreated, 1); len(events) != 1 || len(s.records(t)) != 1 {
 		t.Errorf("%d events and %d orders, want one of each", len(events), len(s.records(t)))
 	}
+}
+
+// A store that answers "unavailable" may have the order. The client is told to try again, as a lookup would
+// answer for an order that is perhaps not durable.
+func TestAnOrderOfUnknownOutcomeIsNotLookedFor(t *testing.T) {
+	s := start(t)
+	request := repeatable(servicetest.SignIn(t, ann), "k", s.seeNew(t).ID)
+	s.store.AnswerPuts(store.ErrUnavailable)
+	answer := s.MustSend(t, request)
+	answer.CheckProblem(t, 503, "")
+	if answer.Header.Get("Retry-After") == "" || len(s.records(t)) != 1 {
+		t.Errorf("answered %v, and %d orders are stored, want one", answer.Header, len(s.records(t)))
+	}
+	s.store.AnswerPuts(nil)
+	servicetest.CheckSame(t, s.Expect(t, request, 201), s.MustSend(t, request))
+	s.join(t, "orders-2") // which publishes what nobody has
+	if events := servicetest.Published(t, s.bus, event.SubjectOrderCreated, 1); len(events) != 1 || len(s.records(t)) != 1 {
+		t.Errorf("%d events and %d orders, want one of each", len(events), len(s.records(t)))
+	}
+}
+
+// Without a key nobody repeats anything: an id that exists is somebody else's order.
+func TestAConflictWithoutAKeyIsNoRepeat(t *testing.T) {
+	s := start(t)
+	free := s.seeNew(t)
+	s.store.AnswerPuts(store.ErrConflict)
+	s.MustSend(t, wish(servicetest.SignIn(t, ann), free.ID)).CheckProblem(t, 409, "")
 }

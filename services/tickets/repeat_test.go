@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/store"
 	"ticketing/services/servicetest"
 )
 
@@ -109,4 +110,11 @@ func TestARepeatAfterTheStoreWasAwayMakesTheTicket(t *testing.T) {
 	s.MustSend(t, request).CheckProblem(t, 503, "")
 	s.store.SetAway(false)
 	servicetest.CheckSame(t, s.Expect(t, request, 201), s.MustSend(t, request))
+}
+
+// Without a key nobody repeats anything: an id that exists is somebody else's ticket.
+func TestAConflictWithoutAKeyIsNoRepeat(t *testing.T) {
+	s := start(t)
+	s.store.AnswerPuts(store.ErrConflict)
+	s.MustSend(t, post(servicetest.SignIn(t, ann), concert)).CheckProblem(t, 409, "")
 }
