@@ -1,6 +1,7 @@
 package orders_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
@@ -134,4 +135,34 @@ func TestAConflictWithoutAKeyIsNoRepeat(t *testing.T) {
 	free := s.seeNew(t)
 	s.store.AnswerPuts(store.ErrConflict)
 	s.MustSend(t, wish(servicetest.SignIn(t, ann), free.ID)).CheckProblem(t, 409, "")
+}
+
+// After an election MongoDB may refuse an order's repeat and yet not show the order for a moment. Nobody must then
+// hear that somebody else has the ticket.
+func TestARepeatWhoseOrderCannotBeReadYet(t *testing.T) {
+	s := start(t)
+	sold := s.seeNew(t)
+	request := repeatable(servicetest.SignIn(t, ann), "k", sold.ID)
+	first := s.Expect(t, request, 201)
+	mine := servicetest.Decode[order](t, first)
+	again := func(t *testing.T) {
+		s.store.AnswerGet(mine.ID, store.ErrNotFound)
+		answer := s.MustSend(t, request)
+		answer.CheckProblem(t, 503, "")
+		if answer.Header.Get("Retry-After") == "" {
+			t.Errorf("answered %v, want when to come again", answer.Header)
+		}
+		s.store.AnswerGet(mine.ID, nil)
+		servicetest.CheckSame(t, first, s.MustSend(t, request))
+	}
+	t.Run("and the store refuses it", again)
+	sold.Version, sold.OrderID = 1, mine.ID
+	s.see(t, sold)
+	t.Run("and the ticket is held by it", again)
+	// The order of somebody else is no reason to wait.
+	s.store.AnswerGet(mine.ID, store.ErrNotFound)
+	s.MustSend(t, repeatable(servicetest.SignIn(t, bob), "k", sold.ID)).CheckProblem(t, 409, "ticketId")
+	if lines := s.log.Lines(slog.LevelError); len(lines) > 0 {
+		t.Errorf("logged %q", lines)
+	}
 }
