@@ -36,14 +36,19 @@ func TestAdminRoutesAreNotPublic(t *testing.T) {
 	}
 }
 
-// Each service answers the person on call under its own name.
+// Each service answers the person on call under its own name, and no page whose name resolves to this machine.
 func TestAdminRoutesOfEachService(t *testing.T) {
 	s, _ := startSystem(t, testConfig(t), discard())
 	for _, name := range []string{"auth", "tickets", "orders"} {
 		w := httptest.NewRecorder()
-		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+name+"/readyz", nil))
+		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/"+name+"/readyz", nil))
 		if w.Code != http.StatusOK {
 			t.Errorf("/%s/readyz = %d %s", name, w.Code, w.Body)
+		}
+		w = httptest.NewRecorder()
+		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://evil.example/"+name+"/readyz", nil))
+		if w.Code != http.StatusMisdirectedRequest {
+			t.Errorf("/%s/readyz of evil.example = %d, want 421", name, w.Code)
 		}
 	}
 }
@@ -60,7 +65,7 @@ func TestServicesKnowTheVolume(t *testing.T) {
 	s, _ := startSystem(t, given, discard())
 	for _, name := range []string{"tickets", "orders"} {
 		w := httptest.NewRecorder()
-		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/"+name+"/metrics", nil))
+		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/"+name+"/metrics", nil))
 		if want := "ticketing_broker_volume_bytes 1.073741824e+09\n"; !strings.Contains(w.Body.String(), want) {
 			t.Errorf("metrics of %s lack %q", name, want)
 		}

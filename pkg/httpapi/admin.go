@@ -50,18 +50,20 @@ type checkResult struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Admin serves what those who run the service ask: GET /healthz is 200 while the process can answer at
-// all, GET /readyz is 200 while no check makes the process Unready and else 503, with JSON that names each
-// check and its reason. The caller may add routes, such as /metrics. Reasons tell internals: serve
-// it on a listener of its own, never on the public one. A browser of the person on call can reach that one too, so
-// what changes something is refused where it comes from another site's page.
+// Admin serves the people who run the service. GET /healthz is 200 while the process can answer at all. GET /readyz
+// is 200 while no check makes the process Unready, else 503, with JSON that names each check and its reason. The
+// caller may add routes, such as /metrics.
+//
+// Reasons show internals, so serve it on a listener of its own, never on the public one. The browser of the person
+// on call can reach that listener too. So a change that the page of another site asks for is refused with 403. A
+// request whose Host is a DNS name other than localhost is refused with 421.
 func Admin(checks ...Check) chi.Router {
 	watched := make([]*watchedCheck, len(checks))
 	for i, c := range checks {
 		watched[i] = &watchedCheck{Check: c}
 	}
 	r := chi.NewRouter()
-	r.Use(securityHeaders, sameOrigin(), middleware.GetHead)
+	r.Use(securityHeaders, addressedDirectly, sameOrigin(), middleware.GetHead)
 	r.NotFound(notFound)
 	r.MethodNotAllowed(methodNotAllowed)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {

@@ -11,6 +11,12 @@ import (
 	"ticketing/pkg/httpapi"
 )
 
+// adminRequest is a request, such as "GET /readyz", to a forwarded admin listener.
+func adminRequest(request string) *http.Request {
+	method, path, _ := strings.Cut(request, " ")
+	return httptest.NewRequest(method, "http://localhost:8081"+path, nil)
+}
+
 func TestAdmin(t *testing.T) {
 	works := httpapi.Check{Name: "store", Check: func(context.Context) error { return nil }}
 	fails := httpapi.Check{Name: "bus", Check: func(context.Context) error { return errors.New("connection lost") }}
@@ -41,7 +47,7 @@ func TestAdmin(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			w := httptest.NewRecorder()
-			httpapi.Admin(tt.checks...).ServeHTTP(w, httptest.NewRequest(http.MethodGet, tt.path, nil))
+			httpapi.Admin(tt.checks...).ServeHTTP(w, adminRequest("GET "+tt.path))
 			if got := strings.TrimSpace(w.Body.String()); w.Code != tt.status || got != tt.body {
 				t.Errorf("answer = %d %s, want %d %s", w.Code, got, tt.status, tt.body)
 			}
@@ -55,7 +61,7 @@ func TestACheckOfTheStart(t *testing.T) {
 	admin := httpapi.Admin(httpapi.Check{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: func(context.Context) error { return fault }})
 	status := func() int {
 		w := httptest.NewRecorder()
-		admin.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/readyz", nil))
+		admin.ServeHTTP(w, adminRequest("GET /readyz"))
 		return w.Code
 	}
 	if got := status(); got != http.StatusServiceUnavailable {
@@ -84,7 +90,7 @@ func TestAdminRefusesOtherSites(t *testing.T) {
 		{"Sec-Fetch-Site", "cross-site", http.StatusForbidden},
 		{"Origin", "http://evil.example", http.StatusForbidden},
 	} {
-		r := httptest.NewRequest(http.MethodPost, "/rebuild", nil)
+		r := adminRequest("POST /rebuild")
 		r.Header.Set(tt.header, tt.value)
 		w := httptest.NewRecorder()
 		admin.ServeHTTP(w, r)
@@ -98,7 +104,7 @@ func TestAdminTakesFurtherRoutes(t *testing.T) {
 	admin := httpapi.Admin()
 	admin.Get("/parked", func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	w := httptest.NewRecorder()
-	admin.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/parked", nil))
+	admin.ServeHTTP(w, adminRequest("GET /parked"))
 	if w.Code != http.StatusTeapot {
 		t.Errorf("status = %d, want the added route's", w.Code)
 	}

@@ -115,6 +115,27 @@ func TestRouterAnswersWhatNoRouteTakes(t *testing.T) {
 	}
 }
 
+// An encoded slash is two segments to a gateway that decodes it, and one to a route that takes any segment.
+func TestRouterRefusesEncodedSlashes(t *testing.T) {
+	r := httpapi.NewRouter(slog.New(slog.DiscardHandler))
+	answer := func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusNoContent) }
+	r.HandleFunc("/one/{any}", answer)
+	r.HandleFunc("/all/*", answer)
+	for path, want := range map[string]int{
+		"/one/%41%20b": 204, "/all/a/%41": 204, "/one/a?next=%2F": 204, "/one/%252f": 204,
+		"/one/a%2fb": 404, "/one/a%2Fb": 404, "/one/%2f": 404, "/one/a%2F": 404, "/one/%2e%2e%2fb": 404,
+		"/all/a/b%2fc": 404, "/all/a/b%2Fc": 404, "/all/%2Fa": 404, "/all/%41%2fb": 404,
+	} {
+		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodDelete} {
+			w := httptest.NewRecorder()
+			r.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+			if w.Code != want {
+				t.Errorf("%s %s = %d, want %d", method, path, w.Code, want)
+			}
+		}
+	}
+}
+
 func TestNotYetIsARouterWithoutRoutes(t *testing.T) {
 	server := httptest.NewServer(httpapi.NotYet(slog.New(slog.DiscardHandler)))
 	defer server.Close()

@@ -87,6 +87,12 @@ func (c Claim) Check(kept string) error {
 	return nil
 }
 
+// NotReadable is an Unavailable fault, for an id that is taken by an entity that cannot be read. A store whose reads
+// are behind for a moment does that, so the client has to repeat its request.
+func (c Claim) NotReadable() error {
+	return fault.New(fault.Unavailable, "the first request with this Idempotency-Key cannot be answered yet, try again")
+}
+
 // id makes an id of parts. Each goes in behind its length, so that no two lists of parts look alike.
 func (k *Keys) id(parts ...string) event.ID {
 	mac := hmac.New(sha256.New, k.secret)

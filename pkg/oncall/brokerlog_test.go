@@ -25,7 +25,7 @@ func get(log *oncall.BrokerLog, path string) (status int, body string) {
 	admin := httpapi.Admin(log.Checks()...)
 	admin.Handle("/metrics", oncall.Metrics{Log: log}.Handler())
 	w := httptest.NewRecorder()
-	admin.ServeHTTP(w, httptest.NewRequest("GET", path, nil))
+	admin.ServeHTTP(w, httptest.NewRequest("GET", "http://localhost"+path, nil))
 	return w.Code, w.Body.String()
 }
 

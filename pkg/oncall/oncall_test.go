@@ -94,7 +94,7 @@ func (s *station) publish(subject event.Subject, data string) {
 func (s *station) ask(method, path string, into any) (status int) {
 	s.t.Helper()
 	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, httptest.NewRequest(method, path, nil))
+	s.handler.ServeHTTP(w, httptest.NewRequest(method, "http://localhost"+path, nil))
 	if into != nil {
 		if err := json.Unmarshal(w.Body.Bytes(), into); err != nil {
 			s.t.Fatalf("%s %s answered %d %q: %v", method, path, w.Code, w.Body, err)

@@ -128,6 +128,38 @@ func TestWhatIsRefusedAnywayUsesUpNoTries(t *testing.T) {
 	}
 }
 
+// A refused address must not lock others out of their accounts. An address pays for each of its tries, even for one
+// that the account refuses: else it could go through accounts for ever.
+func TestWhoPaysForATryThatIsRefused(t *testing.T) {
+	const here, elsewhere = "192.0.2.1:1", "192.0.2.2:1"
+	limits := auth.Limits{Address: ratelimit.Rate{Tries: 2, Per: 2 * time.Hour}, Account: ratelimit.Rate{Tries: 2, Per: time.Hour}}
+	const ofAddress, ofAccount = "3600", "1800"
+	for _, route := range []string{"signin", "signup"} {
+		t.Run("an address that is refused by "+route, func(t *testing.T) {
+			s := startWith(t, limits, now)
+			s.try("signin", here, "", "bob@example.com")
+			s.try("signin", here, "", "ann@example.com")
+			for range 5 {
+				checkRefused(t, s.try(route, here, "", "ann@example.com"), ofAddress)
+			}
+			if answer := s.try("signin", elsewhere, "", "ann@example.com"); answer.StatusCode != 400 {
+				t.Errorf("the second try with the account = %d, want 400", answer.StatusCode)
+			}
+			checkRefused(t, s.try("signin", elsewhere, "", "ann@example.com"), ofAccount)
+		})
+		t.Run("an account that is refused by "+route, func(t *testing.T) {
+			s := startWith(t, limits, now)
+			for range 2 {
+				s.try("signin", elsewhere, "", "ann@example.com")
+			}
+			for range 2 {
+				checkRefused(t, s.try(route, here, "", "ann@example.com"), ofAccount)
+			}
+			checkRefused(t, s.try(route, here, "", "bob@example.com"), ofAddress)
+		})
+	}
+}
+
 func TestTheDefaultsLetACrowdSignUp(t *testing.T) {
 	// Given the default limits, when 300 people sign up at once from one address, as behind a gateway that
 	// nobody named, then all are let in.

@@ -3,6 +3,7 @@ package orders
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
 
 	"ticketing/pkg/event"
@@ -45,9 +46,9 @@ type wish struct {
 	TicketID event.ID `json:"ticketId"`
 }
 
-// create answers 201 when the order and its event are durable. Of several orders for one ticket the
-// store lets one through. A repeat under the same Idempotency-Key gets the same answer, also where the
-// order has been cancelled since: it makes no second order.
+// create answers 201 when the order and its event are durable. Of several orders for one ticket the store lets one
+// through. A repeat under the same Idempotency-Key makes no second order. It gets the same answer, even if the order
+// has been cancelled since.
 func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		user, _ := identity.FromContext(r.Context())
@@ -71,15 +72,18 @@ func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
 	}
 }
 
-// order makes the order of a claim, or returns it as it was made. A repeat finds the ticket held, by
-// this very order, or the id taken, so what refuses it is looked into before it is believed. An order that the
-// store may not have is not looked for: the client tries again.
+// order makes the order of a claim, or returns it as it was made. A refusal of a repeat may be the work of the
+// claim's own order: it holds the ticket, or its id is taken. So order looks for that order before it believes the
+// refusal. After store.ErrUnavailable it does not look, because the order may not be durable: the client tries again.
 func (s *Service) order(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
 	order, refusal := s.reserve(ctx, claim, buyer, ticketID)
 	if refusal == nil || !claim.Repeatable() || errors.Is(refusal, store.ErrUnavailable) {
 		return order, refusal
 	}
 	made, err := s.orders.Get(ctx, claim.ID)
+	if errors.Is(err, store.ErrNotFound) && errors.Is(refusal, store.ErrConflict) {
+		return order, claim.NotReadable()
+	}
 	if errors.Is(err, store.ErrNotFound) {
 		return order, refusal
 	}
@@ -92,8 +96,9 @@ func (s *Service) order(ctx context.Context, claim idempotency.Claim, buyer, tic
 	return outbox.Entity[Order]{ID: made.ID, Version: 0, State: made.State.AsCreated()}, nil
 }
 
+// reserve makes the order of a claim. It returns store.ErrConflict if that order exists.
 func (s *Service) reserve(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
-	ticket, err := s.reservable(ctx, ticketID)
+	ticket, err := s.reservable(ctx, ticketID, claim.ID)
 	if err != nil {
 		return outbox.Entity[Order]{}, err
 	}
@@ -110,16 +115,19 @@ func alreadyReserved() error {
 	return fault.Field(fault.Conflict, "ticketId", "this ticket is reserved or sold")
 }
 
-// reservable returns the ticket as it would be reserved now. A ticket that the tickets service says is
-// held by an order this service never had is refused; one held by an order cancelled here is free,
-// as the news of it may still be on its way back.
-func (s *Service) reservable(ctx context.Context, id event.ID) (Reserved, error) {
+// reservable returns the ticket as the order would reserve it now. It refuses a ticket that, as the tickets service
+// has it, another order holds, unless that order was cancelled here: the news of it may still be on its way back.
+// store.ErrConflict if the order itself holds the ticket, for then it exists.
+func (s *Service) reservable(ctx context.Context, id, order event.ID) (Reserved, error) {
 	ticket, version, err := s.tickets.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return Reserved{}, fault.Field(fault.NotFound, "ticketId", "there is no such ticket")
 	}
 	if err != nil {
 		return Reserved{}, err
+	}
+	if ticket.OrderID == order {
+		return Reserved{}, fmt.Errorf("order %s holds ticket %s: %w", order, id, store.ErrConflict)
 	}
 	if ticket.OrderID != "" {
 		holder, err := s.orders.Get(ctx, ticket.OrderID)

@@ -1,12 +1,14 @@
 package orders_test
 
 import (
+	"log/slog"
 	"strings"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/store"
 	"ticketing/services/servicetest"
 )
 
@@ -105,5 +107,62 @@ func TestManyRepeatsAtOnceMakeOneOrder(t *testing.T) {
 	second.Stop()
 	if events := servicetest.Published(t, s.bus, event.SubjectOrderCreated, 1); len(events) != 1 || len(s.records(t)) != 1 {
 		t.Errorf("%d events and %d orders, want one of each", len(events), len(s.records(t)))
+	}
+}
+
+// A store that answers "unavailable" may have the order. The client is told to try again, as a lookup would
+// answer for an order that is perhaps not durable.
+func TestAnOrderOfUnknownOutcomeIsNotLookedFor(t *testing.T) {
+	s := start(t)
+	request := repeatable(servicetest.SignIn(t, ann), "k", s.seeNew(t).ID)
+	s.store.AnswerPuts(store.ErrUnavailable)
+	answer := s.MustSend(t, request)
+	answer.CheckProblem(t, 503, "")
+	if answer.Header.Get("Retry-After") == "" || len(s.records(t)) != 1 {
+		t.Errorf("answered %v, and %d orders are stored, want one", answer.Header, len(s.records(t)))
+	}
+	s.store.AnswerPuts(nil)
+	servicetest.CheckSame(t, s.Expect(t, request, 201), s.MustSend(t, request))
+	s.join(t, "orders-2") // which publishes what nobody has
+	if events := servicetest.Published(t, s.bus, event.SubjectOrderCreated, 1); len(events) != 1 || len(s.records(t)) != 1 {
+		t.Errorf("%d events and %d orders, want one of each", len(events), len(s.records(t)))
+	}
+}
+
+// Without a key nobody repeats anything: an id that exists is somebody else's order.
+func TestAConflictWithoutAKeyIsNoRepeat(t *testing.T) {
+	s := start(t)
+	free := s.seeNew(t)
+	s.store.AnswerPuts(store.ErrConflict)
+	s.MustSend(t, wish(servicetest.SignIn(t, ann), free.ID)).CheckProblem(t, 409, "")
+}
+
+// After an election MongoDB may refuse an order's repeat and yet not show the order for a moment. Nobody must then
+// hear that somebody else has the ticket.
+func TestARepeatWhoseOrderCannotBeReadYet(t *testing.T) {
+	s := start(t)
+	sold := s.seeNew(t)
+	request := repeatable(servicetest.SignIn(t, ann), "k", sold.ID)
+	first := s.Expect(t, request, 201)
+	mine := servicetest.Decode[order](t, first)
+	again := func(t *testing.T) {
+		s.store.AnswerGet(mine.ID, store.ErrNotFound)
+		answer := s.MustSend(t, request)
+		answer.CheckProblem(t, 503, "")
+		if answer.Header.Get("Retry-After") == "" {
+			t.Errorf("answered %v, want when to come again", answer.Header)
+		}
+		s.store.AnswerGet(mine.ID, nil)
+		servicetest.CheckSame(t, first, s.MustSend(t, request))
+	}
+	t.Run("and the store refuses it", again)
+	sold.Version, sold.OrderID = 1, mine.ID
+	s.see(t, sold)
+	t.Run("and the ticket is held by it", again)
+	// The order of somebody else is no reason to wait.
+	s.store.AnswerGet(mine.ID, store.ErrNotFound)
+	s.MustSend(t, repeatable(servicetest.SignIn(t, bob), "k", sold.ID)).CheckProblem(t, 409, "ticketId")
+	if lines := s.log.Lines(slog.LevelError); len(lines) > 0 {
+		t.Errorf("logged %q", lines)
 	}
 }

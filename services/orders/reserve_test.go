@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/store"
 	"ticketing/services/servicetest"
 )
 
@@ -105,6 +106,19 @@ func TestATicketThatTicketsSaysIsHeld(t *testing.T) {
 		held.Version, held.OrderID = 1, mine.ID
 		s.see(t, held)
 		s.MustSend(t, wish(session, held.ID)).CheckProblem(t, 409, "ticketId")
+	})
+	t.Run("by an order that is live here, for another ticket", func(t *testing.T) {
+		held := s.seeNew(t)
+		held.Version, held.OrderID = 1, s.place(t, bob, s.seeNew(t).ID).ID
+		s.see(t, held)
+		s.MustSend(t, wish(session, held.ID)).CheckProblem(t, 409, "ticketId")
+	})
+	t.Run("by an order that cannot be read", func(t *testing.T) {
+		held := s.seeNew(t)
+		held.Version, held.OrderID = 1, s.place(t, bob, held.ID).ID
+		s.see(t, held)
+		s.store.AnswerGet(held.OrderID, store.ErrUnavailable)
+		s.MustSend(t, wish(session, held.ID)).CheckProblem(t, 503, "")
 	})
 	t.Run("by an order that is cancelled here", func(t *testing.T) {
 		held := s.seeNew(t)

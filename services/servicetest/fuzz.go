@@ -14,7 +14,7 @@ import (
 func Call(t testing.TB, routes http.Handler, r Request) Answer {
 	t.Helper()
 	method, target, _ := strings.Cut(r.Line, " ")
-	request := httptest.NewRequestWithContext(t.Context(), method, target, strings.NewReader(r.Body))
+	request := httptest.NewRequestWithContext(t.Context(), method, "http://localhost"+target, strings.NewReader(r.Body))
 	for name, value := range map[string]string{"Content-Type": r.Media, "Cookie": cookie(r.Session)} {
 		if value != "" {
 			request.Header.Set(name, value)

@@ -77,7 +77,7 @@ func (h Health) Lacks(check, words string) bool {
 func (s *Server) Health(t testing.TB) Health {
 	t.Helper()
 	w := httptest.NewRecorder()
-	s.admin.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/readyz", nil))
+	s.admin.ServeHTTP(w, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "http://localhost/readyz", nil))
 	var h Health
 	if err := json.Unmarshal(w.Body.Bytes(), &h); err != nil {
 		t.Fatalf("readyz: %d %s: %v", w.Code, w.Body, err)

@@ -7,18 +7,32 @@ import (
 	"sync/atomic"
 	"testing"
 
+	"ticketing/pkg/event"
 	"ticketing/pkg/store"
 )
 
-// Store is a database that goes away on cue, which a file on a disk cannot be made to do. While it is away
-// every call of it and of its collections returns store.ErrUnavailable.
+// Store is a database that misbehaves on cue, as a server can and a file cannot. While it is away every call of it
+// and of its collections returns store.ErrUnavailable.
 type Store struct {
 	store.Database
 	away atomic.Bool
+	put  atomic.Pointer[error]
+	get  atomic.Pointer[failedGet]
+}
+
+type failedGet struct {
+	id  event.ID
+	err error
 }
 
 // SetAway makes it go away, or come back.
 func (s *Store) SetAway(away bool) { s.away.Store(away) }
+
+// AnswerPuts makes every Put that is stored return err, until it is called with nil.
+func (s *Store) AnswerPuts(err error) { s.put.Store(&err) }
+
+// AnswerGet makes a Get of id return err, until it is called again. An err of nil leaves the answer as it is.
+func (s *Store) AnswerGet(id event.ID, err error) { s.get.Store(&failedGet{id, err}) }
 
 func (s *Store) check() error {
 	if s.away.Load() {
@@ -74,6 +88,9 @@ func (c *collection) Get(ctx context.Context, id string) (store.Record, error) {
 	if err := c.db.check(); err != nil {
 		return store.Record{}, err
 	}
+	if failed := c.db.get.Load(); failed != nil && failed.err != nil && string(failed.id) == id {
+		return store.Record{}, failed.err
+	}
 	return c.stored.Get(ctx, id)
 }
 
@@ -102,7 +119,11 @@ func (c *collection) Put(ctx context.Context, w store.Write) error {
 	if err := c.db.check(); err != nil {
 		return err
 	}
-	return c.stored.Put(ctx, w)
+	err := c.stored.Put(ctx, w)
+	if answer := c.db.put.Load(); answer != nil && err == nil {
+		return *answer
+	}
+	return err
 }
 
 func (c *collection) PutMany(ctx context.Context, ws []store.Write) error {

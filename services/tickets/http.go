@@ -45,7 +45,7 @@ func (s *Service) routes() http.Handler {
 }
 
 // create answers 201 when the ticket and its event are durable. A repeat under the same Idempotency-Key gets the
-// same answer, also where the ticket has been changed since.
+// same answer, even if the ticket has been changed since.
 func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
 	return func(w http.ResponseWriter, r *http.Request) error {
 		user, _ := identity.FromContext(r.Context())
@@ -74,10 +74,12 @@ func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
 	}
 }
 
-// asCreated returns the ticket of a claim as it was when it was created, which the request that is repeated
-// says in full.
+// asCreated returns the ticket of a claim as it was when it was created. The repeated request says that in full.
 func (s *Service) asCreated(ctx context.Context, claim idempotency.Claim, offered Ticket) (outbox.Entity[Ticket], error) {
 	ticket, err := s.tickets.Get(ctx, claim.ID)
+	if errors.Is(err, store.ErrNotFound) {
+		return ticket, claim.NotReadable()
+	}
 	if err != nil {
 		return ticket, err
 	}

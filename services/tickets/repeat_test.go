@@ -8,6 +8,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/store"
 	"ticketing/services/servicetest"
 )
 
@@ -109,4 +110,27 @@ func TestARepeatAfterTheStoreWasAwayMakesTheTicket(t *testing.T) {
 	s.MustSend(t, request).CheckProblem(t, 503, "")
 	s.store.SetAway(false)
 	servicetest.CheckSame(t, s.Expect(t, request, 201), s.MustSend(t, request))
+}
+
+// Without a key nobody repeats anything: an id that exists is somebody else's ticket.
+func TestAConflictWithoutAKeyIsNoRepeat(t *testing.T) {
+	s := start(t)
+	s.store.AnswerPuts(store.ErrConflict)
+	s.MustSend(t, post(servicetest.SignIn(t, ann), concert)).CheckProblem(t, 409, "")
+}
+
+// After an election MongoDB may refuse a ticket's repeat and yet not show the ticket for a moment.
+func TestARepeatWhoseTicketCannotBeReadYet(t *testing.T) {
+	s := start(t)
+	request := repeatable(servicetest.SignIn(t, ann), "k", concert)
+	first := s.Expect(t, request, 201)
+	made := servicetest.Decode[ticket](t, first)
+	s.store.AnswerGet(made.ID, store.ErrNotFound)
+	answer := s.MustSend(t, request)
+	answer.CheckProblem(t, 503, "")
+	if answer.Header.Get("Retry-After") == "" {
+		t.Errorf("answered %v, want when to come again", answer.Header)
+	}
+	s.store.AnswerGet(made.ID, nil)
+	servicetest.CheckSame(t, first, s.MustSend(t, request))
 }
