@@ -27,4 +27,4 @@ report=build/mutate/${package//\//-}
 mkdir -p build/mutate
 PATH=$PWD/.ci/mutate:$PATH "$tools/gremlins" unleash --workers 2 --timeout-coefficient "$coefficient" \
   --exclude-files / --output-statuses lct --output "$report.json" "./$package" |
-  sed "s| at | at $package/|" | tee "$report.txt"
+  while IFS= read -r line; do echo "${line/ at / at $package/}"; done | tee "$report.txt"
