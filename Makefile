@@ -5,6 +5,7 @@
 # Releases that were tried with this code; go run fetches them.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 VULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+GREMLINS    := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
 # -race needs a C compiler. RACE=yes demands it (CI), RACE=no leaves it out.
 RACE      ?= auto
@@ -56,6 +57,10 @@ vulncheck: ## known vulnerabilities in what is called, where the database at vul
 .PHONY: fuzz
 fuzz: ## every decoder and every HTTP body fuzzed for FUZZTIME (30s) each; finds stay as tests
 	@.ci/fuzz.sh $(FUZZTIME)
+
+.PHONY: mutate
+mutate: ## which changes of an operator in PKG (./pkg/outbox) its tests do not notice; report in build/mutate
+	@.ci/mutate.sh $(GREMLINS) $(or $(PKG),./pkg/outbox)
 
 .PHONY: bench
 bench: ## the measurements of the README, as a table and in build/bench.json; FULL=1 takes all, QUICK=1 less of it

@@ -136,6 +136,28 @@ func TestDecodeNamesANestedField(t *testing.T) {
 	}
 }
 
+func TestDecodeRefusesAnOrderCreated(t *testing.T) {
+	const valid = `{"id":"65a1b2c3d4e5f60718293aff","version":0,"status":"created","userId":"65a1b2c3d4e5f60718293a00",` +
+		`"expiresAt":"2026-01-02T03:04:05.678Z","ticket":{"id":"65a1b2c3d4e5f60718293a4b","price":10}}`
+	if _, err := event.Decode[event.OrderCreated](event.SubjectOrderCreated, []byte(valid)); err != nil {
+		t.Fatalf("the valid payload: %v", err)
+	}
+	for _, tt := range []struct{ old, new, want string }{
+		{`"created"`, `"cancelled"`, `status: must be "created"`},
+		{`"created"`, `""`, `status: must not be empty`},
+		{`"created"`, `1`, `status: must be a string`},
+		{`"version":0`, `"version":1`, `version: must be 0 on this channel`},
+		{`2026-01-02T`, `2026-01-02 `, `expiresAt: must be a time`},
+		{`"price":10`, `"price":0`, `ticket.price: must be greater than 0`},
+	} {
+		data := strings.Replace(valid, tt.old, tt.new, 1)
+		_, err := event.Decode[event.OrderCreated](event.SubjectOrderCreated, []byte(data))
+		if err == nil || !strings.Contains(err.Error(), tt.want) {
+			t.Errorf("with %s: error is %v, want %s", tt.new, err, tt.want)
+		}
+	}
+}
+
 func TestDecodeAccepts(t *testing.T) {
 	tests := []struct {
 		name    string
@@ -149,6 +171,9 @@ func TestDecodeAccepts(t *testing.T) {
 		{"orderId null", event.SubjectTicketUpdated,
 			`{"id":"65a1b2c3d4e5f60718293a4b","version":1,"title":"a","price":0.01,"userId":"65a1b2c3d4e5f60718293a00","orderId":null}`,
 			event.Ticket{ID: ticketID, Version: 1, Title: "a", Price: 1, UserID: userID}},
+		{"the highest version", event.SubjectTicketUpdated,
+			`{"id":"65a1b2c3d4e5f60718293a4b","version":9007199254740991,"title":"a","price":1,"userId":"65a1b2c3d4e5f60718293a00"}`,
+			event.Ticket{ID: ticketID, Version: 9007199254740991, Title: "a", Price: 100, UserID: userID}},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

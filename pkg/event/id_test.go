@@ -1,6 +1,7 @@
 package event_test
 
 import (
+	"encoding/json"
 	"testing"
 	"time"
 
@@ -22,6 +23,24 @@ func TestNewIDSortsByTimeAndIsUnique(t *testing.T) {
 				t.Fatalf("%s: parse error %v, seen before %v", id, err, seen[id])
 			}
 			seen[id] = true
+		}
+	}
+}
+
+func TestIDFromJSON(t *testing.T) {
+	for data, valid := range map[string]bool{
+		`"65a1b2c3d4e5f60718293a4b"`: true,
+		`"65A1B2C3D4E5F60718293A4B"`: false,
+		`"65a1"`:                     false,
+		`7`:                          false,
+	} {
+		var id event.ID
+		err := json.Unmarshal([]byte(data), &id)
+		if got := err == nil; got != valid {
+			t.Errorf("%s: error is %v, want one: %t", data, err, !valid)
+		}
+		if valid && `"`+string(id)+`"` != data {
+			t.Errorf("%s was read as %q", data, id)
 		}
 	}
 }

@@ -3,10 +3,13 @@ package crashpoints
 import (
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"os"
+	"runtime"
+	"strconv"
 	"testing"
 	"time"
 
@@ -30,7 +33,21 @@ func TestMain(m *testing.M) {
 	if role := os.Getenv(roleVariable); role != "" {
 		app.Main(role, func(ctx context.Context, log *slog.Logger) error { return runChild(ctx, role, log) })
 	}
+	if err := moreWorlds(); err != nil {
+		panic(err)
+	}
 	goleak.VerifyTestMain(m)
+}
+
+// moreWorlds lets two worlds run for each CPU, unless -parallel says otherwise: half of the time they wait for a disk.
+func moreWorlds() error {
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == "test.parallel" })
+	if given {
+		return nil
+	}
+	return flag.Set("test.parallel", strconv.Itoa(2*runtime.GOMAXPROCS(0)))
 }
 
 // childConfig is that of the services' own programs, and the trap.
@@ -77,7 +94,7 @@ func newService(ctx context.Context, role string, db store.Database, conn orders
 	return nil, fmt.Errorf("no role %q", role)
 }
 
-// trappedService answers, on the admin listener, for its trap and its books as well.
+// trappedService also answers for its trap, its hand and its books, on the admin listener.
 type trappedService struct {
 	app.Service
 	role string
@@ -94,6 +111,7 @@ func (s trappedService) AdminRoutes(admin chi.Router) {
 			http.Error(w, err.Error(), http.StatusBadRequest)
 		}
 	})
+	admin.Get("/hand", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, s.trap.hand.count()) })
 	admin.Get("/books", func(w http.ResponseWriter, r *http.Request) {
 		read := map[string]func(context.Context, store.Database) (check.Books, error){
 			roleTickets: inspect.Tickets, roleOrders: inspect.Orders, roleDiary: inspect.Diary,

@@ -9,11 +9,11 @@ import (
 const (
 	// handful of events in hand make it likely that one lane has those of two entities.
 	handful = 16
-	// lull is how long nothing comes where there is no load and history is all there: nothing more will come.
+	// lull is how long nothing comes if there is no load and history is all there: nothing more will come.
 	lull = 100 * time.Millisecond
 )
 
-// hand has the events that the bus has handed to the service and that are not settled.
+// hand counts the events that the bus has handed to the service and that the service has not settled.
 type hand struct {
 	mu    sync.Mutex
 	held  int
@@ -36,6 +36,12 @@ func (h *hand) gave() {
 	h.held--
 }
 
+func (h *hand) count() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.held
+}
+
 func (h *hand) look() (held int, taken <-chan struct{}) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -45,7 +51,7 @@ func (h *hand) look() (held int, taken <-chan struct{}) {
 	return h.held, h.taken
 }
 
-// grow returns once a handful is held, or where no more comes.
+// grow returns once a handful is held, or if no more comes.
 func (h *hand) grow(ctx context.Context) {
 	for {
 		held, taken := h.look()

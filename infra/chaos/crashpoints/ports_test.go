@@ -83,10 +83,10 @@ func (b trappedBus) Send(ctx context.Context, channel string, data []byte, answe
 
 func (b trappedBus) Subscribe(ctx context.Context, s bus.Subscription, h bus.Handler) (bus.Member, error) {
 	return b.Bus.Subscribe(ctx, s, func(ctx context.Context, m bus.Message, settle bus.Settle) {
+		b.trap.hand.took()
 		if b.acksEarly {
 			settle(nil)
 		}
-		b.trap.hand.took()
 		h(ctx, m, func(err error) {
 			b.trap.hand.gave()
 			if err == nil {

@@ -15,7 +15,7 @@ func (w *world) crashInRebuild(role string, at point, round int) {
 	w.t.Helper()
 	victim := w.members[role]
 	w.growHistory()
-	w.awaitSettled() // only the rebuild passes the point now
+	w.mustSettle() // only the rebuild passes the point now
 	w.setTrap(victim, fmt.Sprint(at, " ", passInRebuild(at, round)))
 	if status, body, err := w.ask(http.MethodPost, victim, rebuildPath); err == nil && status != http.StatusAccepted {
 		w.t.Fatalf("start a rebuild: %d %s", status, body)

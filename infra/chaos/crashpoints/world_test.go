@@ -3,7 +3,6 @@ package crashpoints
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -16,9 +15,9 @@ import (
 	"testing"
 	"time"
 
-	"ticketing/infra/chaos/check"
 	"ticketing/infra/chaos/load"
 	"ticketing/infra/chaos/process"
+	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/identity"
@@ -53,6 +52,7 @@ type world struct {
 	t       *testing.T
 	engine  engine
 	broker  *stanserver.Server
+	monitor *stan.Monitor
 	bug     []string // in the environment of all children
 	load    *load.Load
 	members map[string]*member
@@ -73,6 +73,11 @@ type member struct {
 func newWorld(t *testing.T, e engine, bug ...string) *world {
 	t.Helper()
 	w := &world{t: t, engine: e, bug: bug, broker: stantest.Start(t), members: map[string]*member{}}
+	var err error
+	if w.monitor, err = stan.NewMonitor(w.broker.MonitorURL()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(w.monitor.Close)
 	w.client = &http.Client{Timeout: patience, Transport: &http.Transport{}}
 	t.Cleanup(w.client.CloseIdleConnections)
 	for _, role := range []string{roleTickets, roleOrders, roleDiary} {
@@ -120,7 +125,7 @@ func (w *world) newPlace(m *member) {
 	m.place = filepath.Join(w.t.TempDir(), m.role)
 }
 
-// start starts a service's process, with its trap set where that is not empty.
+// start starts a service's process, with its trap set if trap is not empty.
 func (w *world) start(m *member, trap string) {
 	w.t.Helper()
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
@@ -180,39 +185,4 @@ func (w *world) ask(method string, m *member, path string) (status int, body []b
 	defer answer.Body.Close()
 	body, err = io.ReadAll(answer.Body)
 	return answer.StatusCode, body, err
-}
-
-// evidence reads the books of all services.
-func (w *world) evidence() (check.Evidence, error) {
-	e := check.Evidence{History: w.load.History()}
-	for role, books := range map[string]*check.Books{roleTickets: &e.Tickets, roleOrders: &e.Orders, roleDiary: &e.Diary} {
-		status, body, err := w.ask(http.MethodGet, w.members[role], "/books")
-		if err == nil && status == http.StatusOK {
-			err = json.Unmarshal(body, books)
-		}
-		if err != nil || status != http.StatusOK {
-			return e, fmt.Errorf("books of %s: %d %.200s, %w", role, status, body, err)
-		}
-	}
-	return e, nil
-}
-
-// settles waits until every check that fails while events are on their way holds; reason is empty then.
-func (w *world) settles(within time.Duration) (reason string) {
-	for deadline := time.Now().Add(within); time.Now().Before(deadline); time.Sleep(20 * time.Millisecond) {
-		e, err := w.evidence()
-		found := check.Settled(e)
-		if err == nil && len(found) == 0 {
-			return ""
-		}
-		reason = fmt.Sprint(err, " ", found)
-	}
-	return reason
-}
-
-func (w *world) awaitSettled() {
-	w.t.Helper()
-	if reason := w.settles(patience); reason != "" {
-		w.t.Fatalf("not settled: %.3000s", reason)
-	}
 }

@@ -32,8 +32,18 @@ import (
 // lockTimeout is how long Open waits for a file that another process holds.
 const lockTimeout = 500 * time.Millisecond
 
+// config holds what only tests change.
+type config struct {
+	// group bounds how many records one transaction writes or drops, unless a single operation has more. It keeps the
+	// changed pages, which bbolt holds in memory until the commit, to some megabytes.
+	group int
+}
+
+func defaults() config { return config{group: 4096} }
+
 // DB is a store.Database in one file. It is made by Open.
 type DB struct {
+	cfg    config
 	file   *bbolt.DB
 	codec  codec
 	writer *writer
@@ -45,14 +55,16 @@ type DB struct {
 
 var _ store.Database = (*DB)(nil)
 
-// Open opens the database file at path and creates it where it is missing; its folder must exist. A
-// file that another process has open fails within a second. The DB owns a goroutine until Close.
+// Open opens the database file at path, or creates it in a folder that exists. It fails within a second if another
+// process has the file open. The DB owns a goroutine until Close.
 //
 // The file stays consistent through a crash: bbolt never overwrites a page that the last committed
 // transaction uses, and switches to a new transaction by one checksummed page after all others are
 // synced. The list of free pages is written with every commit (NoFreelistSync is off): it costs a page or
 // two per commit, and saves a scan of the whole file at each start and after each failed write.
-func Open(path string) (*DB, error) {
+func Open(path string) (*DB, error) { return defaults().open(path) }
+
+func (cfg config) open(path string) (*DB, error) {
 	codec, err := newCodec()
 	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", path, err)
@@ -75,7 +87,7 @@ func Open(path string) (*DB, error) {
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("open %s: %w", path, err), file.Close())
 	}
-	return &DB{file: file, codec: codec, writer: startWriter(file, opened)}, nil
+	return &DB{cfg: cfg, file: file, codec: codec, writer: startWriter(cfg, file, opened)}, nil
 }
 
 // syncFolder makes the name of a new file durable, which bbolt leaves to its caller: without it a

@@ -24,7 +24,12 @@ func TestMain(m *testing.M) {
 // open opens a file that is closed with the test; a test that closes it earlier may.
 func open(t *testing.T, path string) *DB {
 	t.Helper()
-	db, err := Open(path)
+	return openConfig(t, defaults(), path)
+}
+
+func openConfig(t *testing.T, cfg config, path string) *DB {
+	t.Helper()
+	db, err := cfg.open(path)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -125,3 +125,13 @@ func TestAFileThatWasRemovedIsNoStore(t *testing.T) {
 		t.Errorf("Ping: %v, want ErrUnavailable with the reason", err)
 	}
 }
+
+func TestAReadThatCannotBegin(t *testing.T) {
+	db, c := openTickets(t)
+	if err := db.file.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Get(t.Context(), "a"); !errors.Is(err, store.ErrUnavailable) {
+		t.Errorf("Get = %v, want ErrUnavailable", err)
+	}
+}

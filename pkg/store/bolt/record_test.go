@@ -1,6 +1,7 @@
 package bolt
 
 import (
+	"encoding/binary"
 	"strings"
 	"testing"
 	"time"
@@ -93,9 +94,11 @@ func TestDecodeOfWhatIsNoRecord(t *testing.T) {
 		reason string
 	}{
 		{"nothing", nil, "too short"},
-		{"prefix alone", whole[:prefixBytes-1], "too short"},
+		{"part of the prefix", whole[:prefixBytes-1], "too short"},
+		{"prefix alone", whole[:prefixBytes], "cut off"},
 		{"content cut off", whole[:prefixBytes+2], "cut off"},
-		{"no head", whole[:len(whole)-1], "decode head"},
+		{"no head", whole[:prefixBytes+binary.BigEndian.Uint32(whole[1:])], "decode head"},
+		{"head cut off", whole[:len(whole)-1], "decode head"},
 		{"trailing bytes", append(append([]byte{}, whole...), 0), "decode head"},
 		{"another format", other, "unknown format 2"},
 	} {

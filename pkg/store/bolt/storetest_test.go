@@ -75,18 +75,23 @@ func TestIndexValuesOfAnyBytes(t *testing.T) {
 	}
 }
 
-func TestNamesThatAreTooLong(t *testing.T) {
+func TestTheLongestNames(t *testing.T) {
 	_, c := openTickets(t)
-	long := strings.Repeat("x", bbolt.MaxKeySize+1)
-	for _, w := range []store.Write{
-		{ID: long}, {ID: "a", Key: long}, {ID: "a", Index: map[string]string{"user": long[:len(long)-2]}},
+	longest := strings.Repeat("x", bbolt.MaxKeySize)
+	value := longest[:bbolt.MaxKeySize-4] // its index entry has three bytes of length in front and the id behind
+	for i, w := range []store.Write{
+		{ID: longest}, {ID: "a", Key: longest[1:] + "y"}, {ID: "b", Index: map[string]string{"user": value}},
 	} {
-		if err := c.Put(t.Context(), w); err == nil || !strings.Contains(err.Error(), "limited to") {
-			t.Errorf("Put = %.100v, want that it is too long", err)
+		if err := c.Put(t.Context(), w); err != nil {
+			t.Errorf("Put of the longest name %d = %.100v, want success", i, err)
 		}
 	}
-	if err := c.Put(t.Context(), store.Write{ID: "a"}); err != nil {
-		t.Errorf("Put afterwards = %v, want success", err)
+	for i, w := range []store.Write{
+		{ID: longest + "x"}, {ID: "c", Key: longest + "x"}, {ID: "c", Index: map[string]string{"user": value + "x"}},
+	} {
+		if err := c.Put(t.Context(), w); err == nil || !strings.Contains(err.Error(), "limited to") {
+			t.Errorf("Put of name %d that is too long = %.100v, want that it is refused", i, err)
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package bolt
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -76,5 +77,24 @@ func TestAPreparedWriteIsIndependentOfItsCaller(t *testing.T) {
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)
+	}
+}
+
+// A record that cannot be read keeps its events, and the others lose theirs.
+func TestForgetReportsTheFirstUnreadableRecord(t *testing.T) {
+	db, c := openLarge(t, 4)
+	spoil(t, db, "1")
+	spoil(t, db, "2")
+	var sent []store.Sent
+	for _, id := range []string{"3", "2", "1", "0"} {
+		sent = append(sent, store.Sent{ID: id, Versions: []int64{0}})
+	}
+	if err := c.Forget(t.Context(), sent); err == nil || !strings.Contains(err.Error(), "record 1: ") {
+		t.Errorf("Forget = %v, want the error of record 1", err)
+	}
+	for _, id := range []string{"0", "3"} {
+		if r, err := c.Get(t.Context(), id); err != nil || len(r.Outbox) != 0 {
+			t.Errorf("record %s has %d events, %v, want none", id, len(r.Outbox), err)
+		}
 	}
 }

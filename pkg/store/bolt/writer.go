@@ -11,10 +11,6 @@ import (
 	"ticketing/pkg/store"
 )
 
-// maxGroup bounds how many records one transaction writes, unless a single operation has more: it
-// keeps the changed pages, which bbolt holds in memory until the commit, to some megabytes.
-const maxGroup = 4096
-
 // outcome is what one operation of a group did.
 type outcome struct {
 	// changed says that the transaction must be committed.
@@ -37,6 +33,7 @@ type request struct {
 
 // writer is the owner of all write transactions of a file.
 type writer struct {
+	cfg    config
 	file   *bbolt.DB
 	opened os.FileInfo // the file as it was when it was opened
 	// update runs a transaction and commits it: file.Update, replaced in tests by one that fails.
@@ -49,8 +46,9 @@ type writer struct {
 	broken error
 }
 
-func startWriter(file *bbolt.DB, opened os.FileInfo) *writer {
+func startWriter(cfg config, file *bbolt.DB, opened os.FileInfo) *writer {
 	w := &writer{
+		cfg:      cfg,
 		file:     file,
 		opened:   opened,
 		update:   file.Update,
@@ -68,8 +66,8 @@ func (w *writer) stop() {
 	<-w.stopped
 }
 
-// do runs an operation and returns its outcome once it is durable, or the context's error where that
-// ends first: then the operation may still be carried out, unless it had not been started.
+// do runs an operation and returns its outcome once it is durable. If ctx ends first, do returns the context's error:
+// an operation that has begun may still be stored, any other is not.
 func (w *writer) do(ctx context.Context, size int, run operation) error {
 	if err := ctx.Err(); err != nil {
 		return err
@@ -106,7 +104,7 @@ func (w *writer) own() {
 // gather adds the requests that already wait. It waits for none.
 func (w *writer) gather(group []*request) []*request {
 	size := group[0].size
-	for size < maxGroup {
+	for size < w.cfg.group {
 		select {
 		case r := <-w.requests:
 			group = append(group, r)

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"sync"
 	"testing"
+	"testing/synctest"
 
 	"go.etcd.io/bbolt"
 
@@ -36,24 +38,29 @@ func hold(t *testing.T, db *DB) (release func()) {
 	return release
 }
 
-// countCommits counts the transactions that are committed from now on.
-func countCommits(t *testing.T, db *DB) *int {
+// afterCommits has the writer call do after each commit from now on, in place of what it called before.
+func afterCommits(t *testing.T, db *DB, do func()) {
 	t.Helper()
 	release := hold(t, db) // the owner reads update, so it is set while the owner is known to wait
 	defer release()
-	commits := 0
-	update := db.writer.update
 	db.writer.update = func(fn func(*bbolt.Tx) error) error {
-		err := update(fn)
+		err := db.file.Update(fn)
 		if err == nil {
-			commits++
+			do()
 		}
 		return err
 	}
+}
+
+// countCommits counts the transactions that are committed from now on.
+func countCommits(t *testing.T, db *DB) *int {
+	t.Helper()
+	commits := 0
+	afterCommits(t, db, func() { commits++ })
 	return &commits
 }
 
-// putTogether sends writes that all wait for the writer, and returns their outcomes in order.
+// putTogether sends writes that all wait for the writer, and returns their outcomes in order. It runs in a bubble.
 func putTogether(t *testing.T, db *DB, c store.Collection, ws []store.Write) []error {
 	t.Helper()
 	release := hold(t, db)
@@ -62,47 +69,59 @@ func putTogether(t *testing.T, db *DB, c store.Collection, ws []store.Write) []e
 	for i, w := range ws {
 		all.Go(func() { outcomes[i] = c.Put(context.Background(), w) })
 	}
+	synctest.Wait()
 	release()
 	all.Wait()
 	return outcomes
 }
 
 func TestWaitingWritesShareCommits(t *testing.T) {
-	db, c := openTickets(t)
-	commits := countCommits(t, db)
-	ws := make([]store.Write, 200)
-	for i := range ws {
-		ws[i].ID = fmt.Sprint(i)
-	}
-	for i, err := range putTogether(t, db, c, ws) {
-		if err != nil {
-			t.Errorf("write %d: %v", i, err)
-		}
-	}
-	// Which of them already wait when the writer is free is up to the scheduler.
-	if *commits >= len(ws) {
-		t.Errorf("%d commits for %d concurrent writes", *commits, len(ws))
+	for _, test := range []struct{ group, writes, commits int }{
+		{group: defaults().group, writes: 200, commits: 1},
+		{group: 3, writes: 3, commits: 1},
+		{group: 3, writes: 7, commits: 3},
+		{group: 1, writes: 2, commits: 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			db := openConfig(t, config{group: test.group}, filepath.Join(t.TempDir(), "test.db"))
+			c := tickets(t, db)
+			commits := countCommits(t, db)
+			ws := make([]store.Write, test.writes)
+			for i := range ws {
+				ws[i].ID = fmt.Sprint(i)
+			}
+			for i, err := range putTogether(t, db, c, ws) {
+				if err != nil {
+					t.Errorf("write %d: %v", i, err)
+				}
+			}
+			if *commits != test.commits {
+				t.Errorf("%d writes in groups of %d took %d commits, want %d", test.writes, test.group, *commits, test.commits)
+			}
+		})
 	}
 }
 
 func TestAConflictHurtsNoNeighbour(t *testing.T) {
-	db, c := openTickets(t)
-	if err := c.Put(t.Context(), store.Write{ID: "taken", Key: "k"}); err != nil {
-		t.Fatal(err)
-	}
-	ws := []store.Write{
-		{ID: "a"}, {ID: "taken"}, {ID: "b"}, {ID: "c", Key: "k"}, {ID: "d", Revision: 3}, {ID: "e"},
-	}
-	want := []error{nil, store.ErrConflict, nil, store.ErrKeyTaken, store.ErrConflict, nil}
-	for i, err := range putTogether(t, db, c, ws) {
-		if !errors.Is(err, want[i]) {
-			t.Errorf("write %d = %v, want %v", i, err, want[i])
+	synctest.Test(t, func(t *testing.T) {
+		db, c := openTickets(t)
+		if err := c.Put(t.Context(), store.Write{ID: "taken", Key: "k"}); err != nil {
+			t.Fatal(err)
 		}
-		_, err := c.Get(t.Context(), ws[i].ID)
-		if stored := err == nil; stored != (want[i] == nil || ws[i].ID == "taken") {
-			t.Errorf("record %s is stored: %t", ws[i].ID, stored)
+		ws := []store.Write{
+			{ID: "a"}, {ID: "taken"}, {ID: "b"}, {ID: "c", Key: "k"}, {ID: "d", Revision: 3}, {ID: "e"},
 		}
-	}
+		want := []error{nil, store.ErrConflict, nil, store.ErrKeyTaken, store.ErrConflict, nil}
+		for i, err := range putTogether(t, db, c, ws) {
+			if !errors.Is(err, want[i]) {
+				t.Errorf("write %d = %v, want %v", i, err, want[i])
+			}
+			_, err := c.Get(t.Context(), ws[i].ID)
+			if stored := err == nil; stored != (want[i] == nil || ws[i].ID == "taken") {
+				t.Errorf("record %s is stored: %t", ws[i].ID, stored)
+			}
+		}
+	})
 }
 
 func TestWhatChangesNothingCommitsNothing(t *testing.T) {
@@ -124,21 +143,65 @@ func TestWhatChangesNothingCommitsNothing(t *testing.T) {
 }
 
 func TestAWaitEndsWithItsContext(t *testing.T) {
-	db, c := openTickets(t)
-	release := hold(t, db)
+	synctest.Test(t, func(t *testing.T) {
+		db, c := openTickets(t)
+		release := hold(t, db)
 
-	// Given a write that waits, when its context ends, then it returns at once and is never stored.
-	ctx, cancel := context.WithCancel(t.Context())
-	waiting := make(chan error)
-	go func() { waiting <- c.Put(ctx, store.Write{ID: "a"}) }()
-	cancel()
-	if err := <-waiting; !errors.Is(err, context.Canceled) {
-		t.Errorf("Put = %v, want context.Canceled", err)
-	}
-	release()
-	if _, err := c.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Get = %v, want ErrNotFound", err)
-	}
+		// Given a write that waits for the writer, when its context ends,
+		ctx, cancel := context.WithCancel(t.Context())
+		waiting := make(chan error, 1)
+		go func() { waiting <- c.Put(ctx, store.Write{ID: "a"}) }()
+		synctest.Wait()
+		cancel()
+		// then it returns at once and is never stored.
+		if err := <-waiting; !errors.Is(err, context.Canceled) {
+			t.Errorf("Put = %v, want context.Canceled", err)
+		}
+		release()
+		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Get = %v, want ErrNotFound", err)
+		}
+	})
+}
+
+// The writer has taken the operation already, with others before it in the same group.
+func TestTheWriterSkipsACallerThatHasLeft(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db, c := openTickets(t)
+		release := hold(t, db)
+
+		// Given a group of two operations,
+		running, free := make(chan struct{}), make(chan struct{})
+		var first sync.WaitGroup
+		first.Go(func() {
+			err := db.write(context.Background(), 1, func(*bbolt.Tx) (outcome, error) {
+				close(running)
+				<-free
+				return outcome{changed: true}, nil
+			})
+			if err != nil {
+				t.Errorf("the first operation: %v", err)
+			}
+		})
+		synctest.Wait()
+		ctx, cancel := context.WithCancel(t.Context())
+		second := make(chan error, 1)
+		go func() { second <- c.Put(ctx, store.Write{ID: "a"}) }()
+		synctest.Wait()
+		release()
+		// when the context of the second ends while the first runs,
+		<-running
+		cancel()
+		if err := <-second; !errors.Is(err, context.Canceled) {
+			t.Errorf("Put = %v, want context.Canceled", err)
+		}
+		close(free)
+		first.Wait()
+		// then the second is not stored.
+		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Get = %v, want ErrNotFound", err)
+		}
+	})
 }
 
 func TestACallerMayLeaveWhileItsWriteRuns(t *testing.T) {
@@ -165,31 +228,33 @@ func TestACallerMayLeaveWhileItsWriteRuns(t *testing.T) {
 }
 
 func TestAFailedCommitFailsItsGroupOnly(t *testing.T) {
-	db, c := openTickets(t)
-	full := errors.New("no space left on device")
-	release := hold(t, db)
-	update := db.writer.update
-	db.writer.update = func(fn func(*bbolt.Tx) error) error {
-		return update(func(tx *bbolt.Tx) error { return errors.Join(fn(tx), full) })
-	}
-	release()
-
-	ws := []store.Write{{ID: "a"}, {ID: "b"}, {ID: "c"}}
-	for i, err := range putTogether(t, db, c, ws) {
-		if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, full) {
-			t.Errorf("write %d = %v, want ErrUnavailable with its cause", i, err)
+	synctest.Test(t, func(t *testing.T) {
+		db, c := openTickets(t)
+		full := errors.New("no space left on device")
+		release := hold(t, db)
+		update := db.writer.update
+		db.writer.update = func(fn func(*bbolt.Tx) error) error {
+			return update(func(tx *bbolt.Tx) error { return errors.Join(fn(tx), full) })
 		}
-	}
-	if _, err := c.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
-		t.Errorf("Get = %v, want ErrNotFound", err)
-	}
+		release()
 
-	release = hold(t, db)
-	db.writer.update = update
-	release()
-	if err := c.Put(t.Context(), store.Write{ID: "a"}); err != nil {
-		t.Errorf("Put when there is space again = %v, want success", err)
-	}
+		ws := []store.Write{{ID: "a"}, {ID: "b"}, {ID: "c"}}
+		for i, err := range putTogether(t, db, c, ws) {
+			if !errors.Is(err, store.ErrUnavailable) || !errors.Is(err, full) {
+				t.Errorf("write %d = %v, want ErrUnavailable with its cause", i, err)
+			}
+		}
+		if _, err := c.Get(t.Context(), "a"); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("Get = %v, want ErrNotFound", err)
+		}
+
+		release = hold(t, db)
+		db.writer.update = update
+		release()
+		if err := c.Put(t.Context(), store.Write{ID: "a"}); err != nil {
+			t.Errorf("Put when there is space again = %v, want success", err)
+		}
+	})
 }
 
 // A commit whose last sync failed shows in memory and may not be on disk: to write on would reuse the
