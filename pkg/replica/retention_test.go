@@ -82,7 +82,7 @@ func TestALossIsCountedOnce(t *testing.T) {
 		{first: 4, last: 9, sent: 0, want: 10},
 	} {
 		channel := bus.Channel{Name: saidChannel, FirstSeq: step.first, LastSeq: step.last}
-		if err := r.noteLoss(t.Context(), channel, bus.Durable{LastSent: step.sent}); err != nil {
+		if err := r.generations.NoteLoss(t.Context(), channel, bus.Durable{LastSent: step.sent}); err != nil {
 			t.Fatal(err)
 		}
 		if loss, err := r.Loss(t.Context()); err != nil || loss.Events != step.want || (loss.Since.IsZero() != (step.want == 0)) {
@@ -90,7 +90,7 @@ func TestALossIsCountedOnce(t *testing.T) {
 		}
 	}
 	other := bus.Channel{Name: "test:other", FirstSeq: 3, LastSeq: 9}
-	if err := r.noteLoss(t.Context(), other, bus.Durable{}); err != nil {
+	if err := r.generations.NoteLoss(t.Context(), other, bus.Durable{}); err != nil {
 		t.Fatal(err)
 	}
 	if loss, err := r.Loss(t.Context()); err != nil || loss.Events != 12 {
@@ -104,7 +104,7 @@ func TestALossThatGrowsWhileItIsMended(t *testing.T) {
 	note := func(first uint64) Loss {
 		t.Helper()
 		channel := bus.Channel{Name: saidChannel, FirstSeq: first, LastSeq: 100}
-		if err := r.noteLoss(t.Context(), channel, bus.Durable{}); err != nil {
+		if err := r.generations.NoteLoss(t.Context(), channel, bus.Durable{}); err != nil {
 			t.Fatal(err)
 		}
 		loss, err := r.Loss(t.Context())

@@ -103,10 +103,13 @@ type Write struct {
 	Index   map[string]string
 	State   []byte
 	Early   map[int64]Event
-	// Emit, where not nil, joins the outbox under Version in the same write. Other events in the
-	// outbox stay as they are.
-	Emit *Event
+	// Emit are the events that join the outbox in the same write, the last one under Version, those before it under the
+	// versions before. Other events in the outbox stay as they are.
+	Emit []Event
 }
+
+// EmitVersion returns the version of the i-th event of Emit.
+func (w Write) EmitVersion(i int) int64 { return w.Version - int64(len(w.Emit)-1-i) }
 
 // Sent names events of one record that the broker has stored.
 type Sent struct {

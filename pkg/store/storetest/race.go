@@ -61,7 +61,7 @@ func (s *suite) raceRevision(t *testing.T, c store.Collection) {
 		if r.Revision != revision+1 || string(r.State) != fmt.Sprint(winner) {
 			t.Errorf("record has revision %d and state %s, want %d and %d", r.Revision, r.State, revision+1, winner)
 		}
-		wantEqual(t, "event", *event(winner), r.Outbox[revision])
+		wantEqual(t, "event", event(winner)[0], r.Outbox[revision])
 	}
 }
 
@@ -109,7 +109,7 @@ func (s *suite) raceCreate(t *testing.T, c store.Collection) {
 		return c.Put(t.Context(), store.Write{ID: "a", State: fmt.Append(nil, writer), Emit: event(writer)})
 	})
 	want := store.Record{
-		ID: "a", Revision: 1, Key: "a", State: fmt.Append(nil, winner), Outbox: map[int64]store.Event{0: *event(winner)},
+		ID: "a", Revision: 1, Key: "a", State: fmt.Append(nil, winner), Outbox: map[int64]store.Event{0: event(winner)[0]},
 	}
 	wantEqual(t, "records", []store.Record{want}, mustAll(t, c))
 }

@@ -1,4 +1,4 @@
-package replica
+package coverage
 
 import (
 	"testing"
@@ -28,18 +28,18 @@ func TestCoverage(t *testing.T) {
 		"the broker does not know the first": {0, 1, []step{{gone: 0}, {settle: 1, complete: true}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			c := newCoverage(tt.first, tt.last)
-			if c.complete() {
+			c := New(tt.first, tt.last)
+			if c.Complete() {
 				t.Fatal("complete at first")
 			}
 			for i, s := range tt.steps {
 				if s.settle > 0 {
-					c.settle(s.settle)
+					c.Settle(s.settle)
 				} else {
-					c.gone(s.gone)
+					c.Gone(s.gone)
 				}
-				if c.complete() != s.complete {
-					t.Errorf("complete after step %d: %v, want %v", i, c.complete(), s.complete)
+				if c.Complete() != s.complete {
+					t.Errorf("complete after step %d: %v, want %v", i, c.Complete(), s.complete)
 				}
 			}
 		})
@@ -50,7 +50,7 @@ func TestCoverage(t *testing.T) {
 func TestCoverageIsComplete(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		const first, last = 3, 12
-		c := newCoverage(first, last)
+		c := New(first, last)
 		missing := map[uint64]bool{}
 		for s := uint64(first); s <= last; s++ {
 			missing[s] = true
@@ -59,7 +59,7 @@ func TestCoverageIsComplete(t *testing.T) {
 			"settle": func(t *rapid.T) {
 				s := rapid.Uint64Range(1, last+2).Draw(t, "sequence")
 				delete(missing, s)
-				c.settle(s)
+				c.Settle(s)
 			},
 			"gone": func(t *rapid.T) {
 				to := rapid.Uint64Range(1, last+2).Draw(t, "first")
@@ -68,13 +68,13 @@ func TestCoverageIsComplete(t *testing.T) {
 						delete(missing, s)
 					}
 				}
-				c.gone(to)
+				c.Gone(to)
 			},
 			"": func(t *rapid.T) {
-				if c.complete() != (len(missing) == 0) {
-					t.Fatalf("complete: %v, with %d missing", c.complete(), len(missing))
+				if c.Complete() != (len(missing) == 0) {
+					t.Fatalf("complete: %v, with %d missing", c.Complete(), len(missing))
 				}
-				if c.complete() && len(c.settled) > 0 {
+				if c.Complete() && len(c.settled) > 0 {
 					t.Fatalf("remembers %v for nothing", c.settled)
 				}
 			},

@@ -1,4 +1,4 @@
-package replica
+package queue
 
 import (
 	"fmt"
@@ -13,32 +13,35 @@ import (
 	"ticketing/pkg/event"
 )
 
-// ticketed is a delivery that is told apart by its sequence.
-func ticketed(id event.ID, sequence uint64) *delivery[struct{}] {
-	d := &delivery[struct{}]{}
-	d.change.ID, d.message.Sequence = id, sequence
-	return d
+// ticket is an event that is told apart by its sequence.
+type ticket struct {
+	id       event.ID
+	sequence uint64
 }
 
+func (t *ticket) Entity() event.ID { return t.id }
+
+func ticketed(id event.ID, sequence uint64) *ticket { return &ticket{id, sequence} }
+
 // names says which deliveries these are: "id:sequence".
-func names(batch []*delivery[struct{}]) []string {
+func names(batch []*ticket) []string {
 	out := []string{}
 	for _, d := range batch {
-		out = append(out, fmt.Sprintf("%s:%d", d.change.ID, d.message.Sequence))
+		out = append(out, fmt.Sprintf("%s:%d", d.id, d.sequence))
 	}
 	return out
 }
 
 func TestAQueueGoesThroughTheIdsInTurn(t *testing.T) {
-	q := newQueue[struct{}]()
+	q := New[*ticket]()
 	puts := func(ids ...event.ID) {
 		for i, id := range ids {
-			q.put(ticketed(id, uint64(i)))
+			q.Put(ticketed(id, uint64(i)))
 		}
 	}
-	takes := func(bound int, leaves bool, want ...string) []*delivery[struct{}] {
+	takes := func(bound int, leaves bool, want ...string) []*ticket {
 		t.Helper()
-		got, more := q.take(bound)
+		got, more := q.Take(bound)
 		if diff := cmp.Diff(want, names(got), cmpopts.EquateEmpty()); diff != "" {
 			t.Errorf("taken (-want +got):\n%s", diff)
 		}
@@ -56,24 +59,24 @@ func TestAQueueGoesThroughTheIdsInTurn(t *testing.T) {
 	third := takes(3, false, "h:3", "b:0")
 	// and what came for an entity that was taken comes when it is released.
 	takes(3, false)
-	q.release(first)
+	q.Release(first)
 	takes(3, false, "a:2")
-	q.release(second)
-	q.release(third)
+	q.Release(second)
+	q.Release(third)
 	takes(3, false)
 }
 
 func TestAQueueDividesNoEntity(t *testing.T) {
-	q := newQueue[struct{}]()
+	q := New[*ticket]()
 	for i := range uint64(5) {
-		q.put(ticketed("x", i))
+		q.Put(ticketed("x", i))
 	}
-	q.put(ticketed("y", 5))
-	first, _ := q.take(2)
+	q.Put(ticketed("y", 5))
+	first, _ := q.Take(2)
 	if diff := cmp.Diff([]string{"x:0", "x:1", "x:2", "x:3", "x:4"}, names(first)); diff != "" {
 		t.Errorf("taken (-want +got):\n%s", diff)
 	}
-	second, more := q.take(2)
+	second, more := q.Take(2)
 	if diff := cmp.Diff([]string{"y:5"}, names(second)); diff != "" || more {
 		t.Errorf("taken then, more %v (-want +got):\n%s", more, diff)
 	}
@@ -84,7 +87,7 @@ func TestAQueueDividesNoEntity(t *testing.T) {
 func TestQueueKeepsOrderAndLosesNothing(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		m := queueModel{
-			queue: newQueue[struct{}](), put: map[event.ID][]uint64{}, took: map[event.ID][]uint64{}, held: map[event.ID]bool{},
+			queue: New[*ticket](), put: map[event.ID][]uint64{}, took: map[event.ID][]uint64{}, held: map[event.ID]bool{},
 		}
 		t.Repeat(map[string]func(*rapid.T){
 			"put": func(t *rapid.T) {
@@ -114,16 +117,16 @@ func TestQueueKeepsOrderAndLosesNothing(t *testing.T) {
 
 // queueModel is what is known of a queue by what was put into it and taken from it.
 type queueModel struct {
-	queue     *queue[struct{}]
+	queue     *Queue[*ticket]
 	sequence  uint64
 	put, took map[event.ID][]uint64
 	held      map[event.ID]bool
-	out       [][]*delivery[struct{}] // stretches that are not released
+	out       [][]*ticket // stretches that are not released
 }
 
 func (m *queueModel) puts(id event.ID) {
 	m.sequence++
-	m.queue.put(ticketed(id, m.sequence))
+	m.queue.Put(ticketed(id, m.sequence))
 	m.put[id] = append(m.put[id], m.sequence)
 }
 
@@ -139,25 +142,25 @@ func (m *queueModel) free() (n int) {
 
 func (m *queueModel) take(t *rapid.T, bound int) {
 	before := m.free()
-	stretch, more := m.queue.take(bound)
+	stretch, more := m.queue.Take(bound)
 	if len(stretch) == 0 && before > 0 {
 		t.Fatalf("nothing taken, though %d events wait", before)
 	}
 	turns := 0
 	here := map[event.ID]bool{}
 	for i, d := range stretch {
-		id := d.change.ID
+		id := d.id
 		if m.held[id] {
 			t.Fatalf("%s is in two stretches", id)
 		}
-		if i >= bound && id != stretch[i-1].change.ID {
+		if i >= bound && id != stretch[i-1].id {
 			t.Fatalf("%q goes on with another entity after %d", names(stretch), bound)
 		}
-		if i > 0 && id < stretch[i-1].change.ID {
+		if i > 0 && id < stretch[i-1].id {
 			turns++
 		}
 		here[id] = true
-		m.took[id] = append(m.took[id], d.message.Sequence)
+		m.took[id] = append(m.took[id], d.sequence)
 	}
 	if turns > 1 {
 		t.Fatalf("a stretch begins again %d times: %q", turns, names(stretch))
@@ -174,9 +177,9 @@ func (m *queueModel) take(t *rapid.T, bound int) {
 }
 
 func (m *queueModel) release(i int) {
-	m.queue.release(m.out[i])
+	m.queue.Release(m.out[i])
 	for _, d := range m.out[i] {
-		delete(m.held, d.change.ID)
+		delete(m.held, d.id)
 	}
 	m.out = slices.Delete(m.out, i, i+1)
 }
@@ -197,29 +200,29 @@ func TestNothingInAQueueWaitsForLong(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			random := rand.New(rand.NewPCG(1, 2))
-			q := newQueue[struct{}]()
+			q := New[*ticket]()
 			settled, longest := 0, 0
 			for n := range inFlight {
-				q.put(ticketed(tt.id(random, n), 0))
+				q.Put(ticketed(tt.id(random, n), 0))
 			}
 			for n := inFlight; settled < rounds*inFlight; {
-				stretch, _ := q.take(bound)
+				stretch, _ := q.Take(bound)
 				settled += len(stretch)
 				for _, d := range stretch { // the sequence says how many were settled when it was put
-					longest = max(longest, settled-int(d.message.Sequence))
+					longest = max(longest, settled-int(d.sequence))
 				}
-				q.release(stretch)
+				q.Release(stretch)
 				for range stretch {
-					q.put(ticketed(tt.id(random, n), uint64(settled)))
+					q.Put(ticketed(tt.id(random, n), uint64(settled)))
 					n++
 				}
 			}
 			for q.waiting() > 0 { // what was never taken has waited for all of them
-				stretch, _ := q.take(bound)
+				stretch, _ := q.Take(bound)
 				for _, d := range stretch {
-					longest = max(longest, settled-int(d.message.Sequence))
+					longest = max(longest, settled-int(d.sequence))
 				}
-				q.release(stretch)
+				q.Release(stretch)
 			}
 			if times := float64(longest) / inFlight; times > tt.most {
 				t.Errorf("an event waited for %.2f times as many as are in flight, want at most %.2f", times, tt.most)

@@ -1,8 +1,9 @@
-package replica
+package lanes
 
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"sync/atomic"
 	"testing"
@@ -10,15 +11,23 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 )
 
-// parcel is a delivery with a payload of some size.
-func parcel(size int, settle bus.Settle) *delivery[struct{}] {
-	d := &delivery[struct{}]{message: bus.Message{Data: make([]byte, size)}, settle: settle}
-	d.change.ID = event.NewID(time.Now())
-	return d
+// parcel is an event with a payload of some size.
+type parcel struct {
+	id      event.ID
+	name    string
+	size    int
+	refused chan error
+}
+
+func (p *parcel) Entity() event.ID { return p.id }
+func (p *parcel) Size() int        { return p.size }
+func (p *parcel) Refuse(err error) { p.refused <- err }
+
+func ofSize(size int) *parcel {
+	return &parcel{id: event.NewID(time.Now()), size: size, refused: make(chan error, 1)}
 }
 
 // However large the events, what the lanes hold stays below a bound, and goes on when there is room again.
@@ -27,33 +36,34 @@ func TestLanesHoldABoundedNumberOfBytes(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	// given a store so slow that nothing is handled, and lanes that hold all they may
 	open := make(chan struct{})
-	settled := make(chan error, most/size+2)
-	settle := func(err error) { settled <- err }
-	l := startLanes(ctx, 4, most, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
+	handled := make(chan int, most/size+1)
+	l := Start(ctx, Config{Lanes: 4, MaxBytes: most, Bound: unbounded}, func(_ context.Context, batch []*parcel) {
 		<-open
-		for _, d := range batch {
-			d.settle(nil)
+		for _, p := range batch {
+			handled <- p.size
 		}
 	})
-	defer func() { cancel(); l.wait() }()
+	defer func() { cancel(); l.Wait() }()
 	for range most / size {
-		l.put(ctx, parcel(size, settle))
+		l.Put(ctx, ofSize(size))
+	}
+	if got := l.InHand(); got != most/size {
+		t.Errorf("%d events in hand, want %d", got, most/size)
 	}
 
 	// when one more comes, then it is not taken for as long as somebody waits for it,
-	short, done := context.WithTimeout(ctx, 50*time.Millisecond)
-	defer done()
-	l.put(short, parcel(size, settle))
-	if err := <-settled; !errors.Is(err, context.DeadlineExceeded) {
-		t.Errorf("one more event was settled with %v, want that the time is over", err)
+	late, over := context.WithCancel(ctx)
+	over()
+	more := ofSize(size)
+	l.Put(late, more)
+	if err := <-more.refused; !errors.Is(err, context.Canceled) {
+		t.Errorf("one more event was refused with %v, want that the time is over", err)
 	}
 	// and once the store is back there is room for it.
 	close(open)
-	l.put(ctx, parcel(size, settle))
+	l.Put(ctx, ofSize(size))
 	for range most/size + 1 {
-		if err := <-settled; err != nil {
-			t.Errorf("settled with %v", err)
-		}
+		<-handled
 	}
 }
 
@@ -62,14 +72,14 @@ func TestLanesTakeAnEventLargerThanTheirRoom(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	handled := make(chan int, 2)
 	const most = 2 * minSize
-	l := startLanes(ctx, 1, most, unbounded, func(_ context.Context, batch []*delivery[struct{}]) {
-		for _, d := range batch {
-			handled <- len(d.message.Data)
+	l := Start(ctx, Config{Lanes: 1, MaxBytes: most, Bound: unbounded}, func(_ context.Context, batch []*parcel) {
+		for _, p := range batch {
+			handled <- p.size
 		}
 	})
-	defer func() { cancel(); l.wait() }()
-	l.put(ctx, parcel(most+1, func(error) {}))
-	l.put(ctx, parcel(1, func(error) {}))
+	defer func() { cancel(); l.Wait() }()
+	l.Put(ctx, ofSize(most+1))
+	l.Put(ctx, ofSize(1))
 	if first, second := <-handled, <-handled; first != most+1 || second != 1 {
 		t.Errorf("handled %d, then %d bytes", first, second)
 	}
@@ -85,18 +95,18 @@ func TestALaneLeavesToOthersWhatItDoesNotTake(t *testing.T) {
 	bound.Store(2)
 	began := make(chan []string, 10)
 	finish := map[string]chan struct{}{"a": make(chan struct{}), "b": make(chan struct{}), "x": make(chan struct{}), "y": make(chan struct{})}
-	l := startLanes(ctx, 2, 32<<20, func() int { return int(bound.Load()) }, func(_ context.Context, batch []*delivery[struct{}]) {
-		began <- names(batch)
-		<-finish[string(batch[0].change.ID)]
-		for _, d := range batch {
-			d.settle(nil)
+	size := func() int { return int(bound.Load()) }
+	l := Start(ctx, Config{Lanes: 2, MaxBytes: 32 << 20, Bound: size}, func(_ context.Context, batch []*parcel) {
+		var names []string
+		for _, p := range batch {
+			names = append(names, p.name)
 		}
+		began <- names
+		<-finish[string(batch[0].id)]
 	})
-	defer func() { cancel(); l.wait() }()
+	defer func() { cancel(); l.Wait() }()
 	put := func(id event.ID, sequence uint64) {
-		d := ticketed(id, sequence)
-		d.settle = func(error) {}
-		l.put(ctx, d)
+		l.Put(ctx, &parcel{id: id, name: fmt.Sprint(id, ":", sequence)})
 	}
 	awaits := func(want ...string) {
 		t.Helper()

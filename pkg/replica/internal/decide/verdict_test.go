@@ -1,4 +1,4 @@
-package replica
+package decide
 
 import (
 	"testing"
@@ -6,7 +6,7 @@ import (
 	"ticketing/pkg/event"
 )
 
-func TestDecide(t *testing.T) {
+func TestCompare(t *testing.T) {
 	tests := []struct {
 		name            string
 		stored, version event.Version
@@ -25,8 +25,8 @@ func TestDecide(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Decide(tt.stored, tt.version, func() bool { return tt.same }); got != tt.want {
-				t.Errorf("Decide(%d, %d) = %v, want %v", tt.stored, tt.version, got, tt.want)
+			if got := Compare(tt.stored, tt.version, func() bool { return tt.same }); got != tt.want {
+				t.Errorf("Compare(%d, %d) = %v, want %v", tt.stored, tt.version, got, tt.want)
 			}
 		})
 	}

@@ -1,4 +1,4 @@
-package replica
+package window
 
 import (
 	"testing"
@@ -39,7 +39,7 @@ func TestWindow(t *testing.T) {
 		"the mean of what is too old counts":      {4096, []batch{{3 * time.Second, 256, 256, 256}, {2 * time.Second, 256, 256, 51}}},
 		"too old, though little is in hand":       {4096, []batch{{2 * time.Second, 511, 256, 256}, {2 * time.Second, 1, 1, 64}}},
 		"too old because of more than it let in":  {4096, []batch{{2 * time.Second, 512, 512, 256}, {3 * time.Second, 512, 512, 85}}},
-		"far too old":                             {4096, []batch{{time.Hour, 512, 256, leastWindow}}},
+		"far too old":                             {4096, []batch{{time.Hour, 512, 256, Least}}},
 		"as old as before, so it goes back":       {4096, []batch{{2 * time.Second, 512, 256, 64}, {2 * time.Second, 128, 64, 256}, {2 * time.Second, 512, 256, 256}}},
 		"younger, though not enough":              {4096, []batch{{2 * time.Second, 512, 256, 64}, {1200 * ms, 128, 64, 26}}},
 		"once in time, shrinking was right":       {4096, []batch{{2 * time.Second, 512, 256, 64}, {ms, 128, 64, 64}, {2 * time.Second, 128, 64, 16}}},
@@ -49,18 +49,18 @@ func TestWindow(t *testing.T) {
 	}
 	for name, tt := range tests {
 		t.Run(name, func(t *testing.T) {
-			w, now := newWindow(tt.most, 1, testAckWait), windowEpoch
-			w.joined(now)
+			w, now := New(tt.most, 1, testAckWait), windowEpoch
+			w.Joined(now)
 			for i, b := range tt.batches {
 				before := w.size
 				taken := now.Add(ms)
 				now = taken.Add(b.age)
-				changed := w.settled(settledBatch{events: b.events, taken: taken, at: now, inHand: b.inHand})
+				changed := w.Settled(Batch{Events: b.events, Taken: taken, At: now, InHand: b.inHand})
 				if w.size != b.want || changed != (w.size != before) {
 					t.Fatalf("after batch %d: size %d, changed %v; want size %d", i, w.size, changed, b.want)
 				}
 				if changed {
-					w.joined(now)
+					w.Joined(now)
 				}
 			}
 		})
@@ -68,17 +68,17 @@ func TestWindow(t *testing.T) {
 }
 
 func TestAWindowGrowsAgainWhenTheStoreHasLongBeenQuick(t *testing.T) {
-	w, now := newWindow(4096, 1, testAckWait), windowEpoch
-	w.joined(now)
+	w, now := New(4096, 1, testAckWait), windowEpoch
+	w.Joined(now)
 	quick := func() bool {
-		return w.settled(settledBatch{events: 2 * w.size, taken: now, at: now.Add(time.Millisecond), inHand: w.size})
+		return w.Settled(Batch{Events: 2 * w.size, Taken: now, At: now.Add(time.Millisecond), InHand: w.size})
 	}
 	// given a window that a pause of the store has made small
-	if !w.settled(settledBatch{events: 512, taken: now, at: now.Add(2 * time.Second), inHand: 256}) || w.size != 64 {
+	if !w.Settled(Batch{Events: 512, Taken: now, At: now.Add(2 * time.Second), InHand: 256}) || w.size != 64 {
 		t.Fatalf("size %d, want 64", w.size)
 	}
 	shrunk := now.Add(2 * time.Second)
-	w.joined(shrunk)
+	w.Joined(shrunk)
 	// when the store is quick again, then it grows after ten AckWaits and not before
 	for now = shrunk; now.Before(shrunk.Add(quietWaits * testAckWait).Add(-time.Second)); now = now.Add(time.Second) {
 		if quick() {
@@ -93,18 +93,18 @@ func TestAWindowGrowsAgainWhenTheStoreHasLongBeenQuick(t *testing.T) {
 
 // What was taken before the member joined with the present size says nothing about it.
 func TestAWindowJudgesOnlyWhatItHasLetIn(t *testing.T) {
-	w, now := newWindow(4096, 1, testAckWait), windowEpoch
-	old := settledBatch{events: 512, taken: now, at: now.Add(time.Hour), inHand: 256}
-	if w.settled(old) {
+	w, now := New(4096, 1, testAckWait), windowEpoch
+	old := Batch{Events: 512, Taken: now, At: now.Add(time.Hour), InHand: 256}
+	if w.Settled(old) {
 		t.Error("changed before a member had joined")
 	}
-	w.joined(now.Add(time.Second))
-	if w.settled(old) {
+	w.Joined(now.Add(time.Second))
+	if w.Settled(old) {
 		t.Error("changed for an event of the time before it joined")
 	}
 	// nor is anything learned between a decision and the joining that follows it
-	old.taken = now.Add(2 * time.Second)
-	if !w.settled(old) || w.settled(old) {
+	old.Taken = now.Add(2 * time.Second)
+	if !w.Settled(old) || w.Settled(old) {
 		t.Error("want one change for one joining")
 	}
 }
@@ -114,8 +114,8 @@ func TestAWindowConverges(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		ackWait := time.Duration(rapid.Int64Range(int64(time.Second), int64(time.Minute)).Draw(t, "ackWait"))
 		most := rapid.IntRange(1, 65536).Draw(t, "most")
-		s := &steadyStore{w: newWindow(most, 1, ackWait), now: windowEpoch}
-		s.w.joined(s.now)
+		s := &steadyStore{w: New(most, 1, ackWait), now: windowEpoch}
+		s.w.Joined(s.now)
 		costs := rapid.SliceOfN(rapid.Int64Range(int64(time.Microsecond), int64(time.Second)), 1, 4).Draw(t, "costs")
 		for _, cost := range costs {
 			s.cost = time.Duration(cost)
@@ -146,16 +146,16 @@ func TestAWindowConverges(t *testing.T) {
 func TestAWindowStaysWhereItDoesNotHelp(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		age := time.Duration(rapid.Int64Range(int64(time.Millisecond), int64(time.Minute)).Draw(t, "age"))
-		w, now := newWindow(4096, 1, testAckWait), windowEpoch
-		w.joined(now)
+		w, now := New(4096, 1, testAckWait), windowEpoch
+		w.Joined(now)
 		smaller := 0
 		for range 1000 {
-			b := settledBatch{events: w.size, taken: now, at: now.Add(age), inHand: w.size}
-			now = b.at
-			if w.settled(b) {
-				w.joined(now)
+			b := Batch{Events: w.size, Taken: now, At: now.Add(age), InHand: w.size}
+			now = b.At
+			if w.Settled(b) {
+				w.Joined(now)
 			}
-			if w.size < firstWindow {
+			if w.size < First {
 				smaller++
 			}
 		}
@@ -168,7 +168,7 @@ func TestAWindowStaysWhereItDoesNotHelp(t *testing.T) {
 
 // steadyStore is a member whose store needs the same time for every event, and that meets a backlog now and then.
 type steadyStore struct {
-	w    *window
+	w    *Window
 	now  time.Time
 	cost time.Duration
 }
@@ -188,12 +188,12 @@ func (s *steadyStore) goOn(t *rapid.T, time time.Duration, check func()) {
 // waited for the ones before it. Then there is nothing to do for a while.
 func (s *steadyStore) round(t *rapid.T) {
 	size := s.w.size
-	b := settledBatch{events: size, taken: s.now, at: s.now.Add(time.Duration(size) * s.cost), inHand: size}
-	if s.w.settled(b) {
-		s.w.joined(b.at)
+	b := Batch{Events: size, Taken: s.now, At: s.now.Add(time.Duration(size) * s.cost), InHand: size}
+	if s.w.Settled(b) {
+		s.w.Joined(b.At)
 	}
-	s.now = b.at.Add(s.w.limit)
-	if s.w.size < s.w.least || s.w.size > s.w.most || s.w.least < min(leastWindow, s.w.most) {
+	s.now = b.At.Add(s.w.limit)
+	if s.w.size < s.w.least || s.w.size > s.w.most || s.w.least < min(Least, s.w.most) {
 		t.Fatalf("size %d is outside %d..%d", s.w.size, s.w.least, s.w.most)
 	}
 }

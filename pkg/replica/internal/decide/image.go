@@ -1,8 +1,7 @@
-package replica
+package decide
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,26 +12,44 @@ import (
 	"ticketing/pkg/store"
 )
 
-// gapIndex is the index by which records that wait for a missing version are found. Its values are gapKept if all
-// early events are in the record and gapParked if some were parked for lack of room.
+// GapIndex is the index by which records that wait for a missing version are found. Its values are GapKept if all
+// early events are in the record and GapParked if some were parked for lack of room.
 const (
-	gapIndex  = "gap"
-	gapKept   = "kept"
-	gapParked = "parked"
+	GapIndex  = "gap"
+	GapKept   = "kept"
+	GapParked = "parked"
 )
 
-// image is one replica in memory while events are decided on it. It does no I/O but through React.
-type image[T any] struct {
+// Room is how many early events a record keeps, and how many bytes of payload.
+type Room struct{ Events, Bytes int }
+
+// Source is what an image is made of.
+type Source struct {
+	// Record is the replica's; the zero record stands for an entity of which nothing is known.
+	Record store.Record
+	// Reacted is the version that the generation before has reacted to; event.None if there is none.
+	Reacted event.Version
+	// Parked are the first early events of the entity that its lot has, by version; More reports that there may be
+	// others behind them. Searched reports that the lot was read.
+	Parked   []parking.Entry
+	More     bool
+	Searched bool
+	// Refused are the versions whose reaction was refused, with the reason.
+	Refused map[event.Version]error
+}
+
+// Image is one replica in memory while events are decided on it.
+type Image[T any] struct {
 	kind     *Kind[T]
-	config   Config // for the room that a record has
+	room     Room
 	id       event.ID
 	revision int64 // of the record it was read from; 0 if there was none
 	version  event.Version
-	// reacted is the version that the generation before has reacted to; event.None if there is none.
-	reacted event.Version
-	stored  []byte // the state as it was read, while nobody needed it decoded
-	state   T      // else this
-	early   map[int64]store.Event
+	reacted  event.Version
+	refused  map[event.Version]error
+	stored   []byte // the state as it was read, while nobody needed it decoded
+	state    T      // else this
+	early    map[int64]store.Event
 	// overflow says that early events of this entity may be parked. waiting are those known here.
 	overflow bool
 	waiting  waiting
@@ -40,16 +57,17 @@ type image[T any] struct {
 	conflicts []parking.Entry
 	// failing is the kept or parked event that is next and could not be applied.
 	failing *failing
-	// released are the kept and parked events that have been applied since it was read.
-	released []released
+	// released are the kept and parked events that have been applied since it was read, turns all events that have.
+	released []Released
+	turns    []Turn[T]
 	// dirty says that the image differs from the record.
 	dirty bool
 }
 
-// released is an event that was kept or parked until its turn came.
-type released struct {
-	version event.Version
-	event   store.Event
+// Released is an event that was kept or parked until its turn came.
+type Released struct {
+	Version event.Version
+	Event   store.Event
 }
 
 // failing is an event whose turn has come and which could not be applied.
@@ -59,23 +77,37 @@ type failing struct {
 	cause   error
 }
 
-// newImage reads a record; the zero record stands for an entity of which nothing is known.
-func newImage[T any](kind *Kind[T], config Config, id event.ID, record store.Record) *image[T] {
-	img := &image[T]{kind: kind, config: config, id: id, revision: record.Revision, version: event.None, reacted: event.None}
+// NewImage makes the image of one entity.
+func NewImage[T any](kind *Kind[T], room Room, id event.ID, from Source) *Image[T] {
+	record := from.Record
+	img := &Image[T]{kind: kind, room: room, id: id, revision: record.Revision, version: event.None, reacted: from.Reacted, refused: from.Refused}
 	if record.Revision == 0 {
 		return img
 	}
 	img.version = event.Version(record.Version)
 	img.early = maps.Clone(record.Early)
-	img.overflow = record.Index[gapIndex] == gapParked
+	img.overflow = record.Index[GapIndex] == GapParked
 	if img.version != event.None {
 		img.stored = record.State
+	}
+	if from.Searched {
+		img.waiting.readIn(from.Parked, from.More)
+		img.pass()
 	}
 	return img
 }
 
+// Version is the one it stands at.
+func (img *Image[T]) Version() event.Version { return img.version }
+
+// Name is the entity's in the lot.
+func (img *Image[T]) Name() string { return EntityName(img.kind.Name, img.id) }
+
+// Overflow reports whether early events of this entity may be parked.
+func (img *Image[T]) Overflow() bool { return img.overflow }
+
 // before is the state that a change is applied to: none if the change carries the whole entity.
-func (img *image[T]) before(change Change[T]) (T, error) {
+func (img *Image[T]) before(change Change[T]) (T, error) {
 	var none T
 	if change.Whole {
 		return none, nil
@@ -84,7 +116,7 @@ func (img *image[T]) before(change Change[T]) (T, error) {
 }
 
 // decoded is the state as it stands.
-func (img *image[T]) decoded() (T, error) {
+func (img *Image[T]) decoded() (T, error) {
 	if img.stored != nil {
 		var state T
 		if err := json.Unmarshal(img.stored, &state); err != nil {
@@ -96,7 +128,7 @@ func (img *image[T]) decoded() (T, error) {
 }
 
 // encoded is the state as it is stored.
-func (img *image[T]) encoded() ([]byte, error) {
+func (img *Image[T]) encoded() ([]byte, error) {
 	if img.stored != nil {
 		return img.stored, nil
 	}
@@ -107,14 +139,14 @@ func (img *image[T]) encoded() ([]byte, error) {
 	return state, nil
 }
 
-// write is the write that makes the record equal to the image.
-func (img *image[T]) write() (store.Write, error) {
+// Write returns the write that makes the record equal to the image.
+func (img *Image[T]) Write() (store.Write, error) {
 	w := store.Write{ID: string(img.id), Revision: img.revision, Version: int64(img.version), Early: img.early}
 	switch {
 	case img.overflow:
-		w.Index = map[string]string{gapIndex: gapParked}
+		w.Index = map[string]string{GapIndex: GapParked}
 	case len(img.early) > 0:
-		w.Index = map[string]string{gapIndex: gapKept}
+		w.Index = map[string]string{GapIndex: GapKept}
 	}
 	if img.version == event.None {
 		return w, nil
@@ -125,12 +157,12 @@ func (img *image[T]) write() (store.Write, error) {
 }
 
 // take decides on one event and applies the decision. errNoRoom comes with Early if the lot is to have it; the error of
-// React comes with Failed.
-func (img *image[T]) take(ctx context.Context, change Change[T], ev store.Event) (Verdict, error) {
-	verdict := Decide(img.version, change.Version, func() bool { return img.says(change) })
+// its reaction comes with Failed.
+func (img *Image[T]) take(change Change[T], ev store.Event) (Verdict, error) {
+	verdict := Compare(img.version, change.Version, func() bool { return img.Says(change) })
 	switch verdict {
 	case Apply:
-		if err := img.apply(ctx, change); err != nil {
+		if err := img.apply(change); err != nil {
 			return Failed, err
 		}
 	case Early:
@@ -139,9 +171,9 @@ func (img *image[T]) take(ctx context.Context, change Change[T], ev store.Event)
 	return verdict, nil
 }
 
-// says reports whether applying the change would leave the state as it is. It compares what the stored state means
+// Says reports whether applying the change would leave the state as it is. It compares what the stored state means
 // today, not its bytes: an earlier release may have written it, without a field of today.
-func (img *image[T]) says(change Change[T]) bool {
+func (img *Image[T]) Says(change Change[T]) bool {
 	before, err := img.before(change)
 	if err != nil {
 		return false
@@ -158,16 +190,17 @@ func (img *image[T]) says(change Change[T]) bool {
 	return err == nil && bytes.Equal(stored, again)
 }
 
-func (img *image[T]) apply(ctx context.Context, change Change[T]) error {
+func (img *Image[T]) apply(change Change[T]) error {
 	before, err := img.before(change)
 	if err != nil {
 		return err
 	}
 	after := change.Apply(before)
-	if img.kind.React != nil && change.Version > img.reacted {
-		if err := img.kind.React(ctx, img.id, change.Version, after); err != nil {
-			return fmt.Errorf("react to %s %s version %d: %w", img.kind.Name, img.id, change.Version, err)
-		}
+	if err := img.refused[change.Version]; err != nil {
+		return fmt.Errorf("react to %s %s version %d: %w", img.kind.Name, img.id, change.Version, err)
+	}
+	if change.Version > img.reacted {
+		img.turns = append(img.turns, Turn[T]{img.id, change.Version, after})
 	}
 	img.stored, img.state, img.version = nil, after, change.Version
 	img.drop(int64(change.Version))
@@ -180,7 +213,7 @@ var errNoRoom = errors.New("the record has no room for the early event")
 
 // keep adds an early event. Of two with the same version and different content the first is kept, because nothing
 // shows which one is right.
-func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error) {
+func (img *Image[T]) keep(version event.Version, ev store.Event) (Verdict, error) {
 	if kept, ok := img.early[int64(version)]; ok {
 		if kept.Channel == ev.Channel && bytes.Equal(kept.Data, ev.Data) {
 			return Early, nil
@@ -190,12 +223,12 @@ func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error
 	if img.waiting.has(version, ev) {
 		return Early, errNoRoom
 	}
-	if len(img.early) >= img.config.MaxEarly || img.earlyBytes()+len(ev.Data) > img.config.MaxEarlyBytes {
+	if len(img.early) >= img.room.Events || img.earlyBytes()+len(ev.Data) > img.room.Bytes {
 		// Always a write, also if the mark is set already: if another member has gone on meanwhile the write
 		// conflicts, and the event is decided again instead of being parked behind its turn.
 		img.overflow, img.dirty = true, true
 		img.waiting.add(parking.Entry{Reason: parking.Early, Channel: ev.Channel, Sequence: ev.Sequence,
-			Entity: entityName(img.kind.Name, img.id), Version: version, Error: img.full(), Data: ev.Data})
+			Entity: img.Name(), Version: version, Error: img.full(), Data: ev.Data})
 		return Early, errNoRoom
 	}
 	if img.early == nil {
@@ -206,11 +239,11 @@ func (img *image[T]) keep(version event.Version, ev store.Event) (Verdict, error
 	return Early, nil
 }
 
-func (img *image[T]) full() string {
-	return fmt.Sprintf("more than %d early events or %d bytes of them", img.config.MaxEarly, img.config.MaxEarlyBytes)
+func (img *Image[T]) full() string {
+	return fmt.Sprintf("more than %d early events or %d bytes of them", img.room.Events, img.room.Bytes)
 }
 
-func (img *image[T]) earlyBytes() (n int) {
+func (img *Image[T]) earlyBytes() (n int) {
 	for _, ev := range img.early {
 		n += len(ev.Data)
 	}
@@ -218,7 +251,7 @@ func (img *image[T]) earlyBytes() (n int) {
 }
 
 // drain applies the kept and parked events that are next, one after the other. It stops at one that fails.
-func (img *image[T]) drain(ctx context.Context) {
+func (img *Image[T]) drain() {
 	for img.failing == nil {
 		next := img.version.Next()
 		ev, ok := img.early[int64(next)]
@@ -228,47 +261,48 @@ func (img *image[T]) drain(ctx context.Context) {
 		if !ok {
 			return
 		}
-		if err := img.applyEvent(ctx, ev); err != nil {
+		if err := img.applyEvent(ev); err != nil {
 			img.failing = &failing{next, ev, err}
 		}
 	}
 }
 
 // applyEvent applies an event that was kept or parked when it was early.
-func (img *image[T]) applyEvent(ctx context.Context, ev store.Event) error {
+func (img *Image[T]) applyEvent(ev store.Event) error {
 	change, err := img.kind.Decode(event.Subject(ev.Channel), ev.Data)
 	if err != nil {
 		return err
 	}
-	if err := img.apply(ctx, change); err != nil {
+	if err := img.apply(change); err != nil {
 		return err
 	}
-	img.released = append(img.released, released{img.version, ev})
+	img.released = append(img.released, Released{img.version, ev})
 	return nil
 }
 
 // pass lets go of the parked events whose turn is over. Those with the version that the entity stands at now and
 // different content are conflicts.
-func (img *image[T]) pass() {
+func (img *Image[T]) pass() {
 	for _, entry := range img.waiting.pass(img.version) {
 		change, err := img.kind.Decode(event.Subject(entry.Channel), entry.Data)
-		if err == nil && entry.Version == img.version && !img.says(change) {
+		if err == nil && entry.Version == img.version && !img.Says(change) {
 			img.conflicts = append(img.conflicts, entry)
 		}
 	}
 }
 
 // drop removes the kept event of this version, if there is one.
-func (img *image[T]) drop(version int64) {
+func (img *Image[T]) drop(version int64) {
 	delete(img.early, version)
 	img.dirty = true
 }
 
-// hasNext reports whether an event has come that is the next one, though it could not be applied.
-func (img *image[T]) hasNext() bool {
+// HasNext reports whether an event has come that is the next one, though it could not be applied.
+func (img *Image[T]) HasNext() bool {
 	_, kept := img.early[int64(img.version.Next())]
 	_, parked := img.waiting.at(img.version.Next())
 	return kept || parked
 }
 
-func entityName(kind string, id event.ID) string { return kind + "/" + string(id) }
+// EntityName is how an entity is named in the lot and for people: "ticket/<id>".
+func EntityName(kind string, id event.ID) string { return kind + "/" + string(id) }
