@@ -74,7 +74,13 @@ func (e *Entities[T]) reactOnce(ctx context.Context, ids []string, reactions []R
 	writes, older := make([]store.Write, 0, len(ids)), make([]map[int64]store.Event, 0, len(ids))
 	for _, id := range ids {
 		c := changes[id]
-		if len(c.emit) == 0 && c.entity.Version == c.stands {
+		for _, version := range inMemory[id] {
+			delete(c.record.Outbox, version)
+		}
+		if c.entity.Version == c.stands {
+			if e.kind.Announce != nil { // it may have been written by an attempt that was thought to have failed
+				e.relay.offerOlder(id, c.record.Outbox)
+			}
 			continue
 		}
 		w, err := e.writeOf(c.entity, c.record.Revision)
@@ -82,9 +88,6 @@ func (e *Entities[T]) reactOnce(ctx context.Context, ids []string, reactions []R
 			return ids, err
 		}
 		w.Emit = c.emit
-		for _, version := range inMemory[id] {
-			delete(c.record.Outbox, version)
-		}
 		writes, older = append(writes, w), append(older, c.record.Outbox)
 	}
 	if len(writes) == 0 {

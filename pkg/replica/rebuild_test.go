@@ -430,29 +430,6 @@ func resync(t *testing.T, r *Replica[history], version event.Version) {
 	}
 }
 
-// Of two rebuilds at two members the one that began later wins.
-func TestTheOlderOfTwoRebuildsLoses(t *testing.T) {
-	db := memstore.New()
-	one, two := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-	older, err := one.generations.Reserve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	newer, err := two.generations.Reserve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := one.generations.MakePresent(t.Context(), older.Number); err == nil {
-		t.Error("the older one has become the present generation")
-	}
-	if err := two.generations.MakePresent(t.Context(), newer.Number); err != nil {
-		t.Error(err)
-	}
-	if m, err := one.generations.Read(t.Context()); err != nil || m.Generation != newer.Number || m.Before != 1 {
-		t.Errorf("the mark is %+v, %v", m, err)
-	}
-}
-
 // However many entities have changed while a rebuild filled its generation, each is compared.
 func TestARebuildComparesEveryEntity(t *testing.T) {
 	for _, most := range []int{1, 2, 3} {
