@@ -66,19 +66,24 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 	}
 	want := []shape{
 		{"catch-up, 300 events of 40 tickets", "events/s", "ratio >= 0.4"},
+		{"catch-up, 300 events of 40 tickets, CPU", "us/event", ""},
 		{"catch-up, 300 events of 40 tickets, allocations", "allocs/event", ""},
 		{"catch-up, 300 events of 40 tickets, allocated", "B/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets", "events/s", "ratio >= 0.9"},
+		{"catch-up by two members, 300 events of 40 tickets, CPU", "us/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets, allocations", "allocs/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets, allocated", "B/event", ""},
 		{"publish, 200 events of 30 tickets", "events/s", "ratio >= 0.5"},
+		{"publish, 200 events of 30 tickets, CPU", "us/event", ""},
 		{"publish, 200 events of 30 tickets, allocations", "allocs/event", ""},
 		{"publish, 200 events of 30 tickets, allocated", "B/event", ""},
 		{"write path", "requests/s", "ratio >= 0.6"},
+		{"write path, CPU", "us/request", ""},
 		{"write path, allocations", "allocs/request", ""},
 		{"write path, allocated", "B/request", ""},
 		{"write path, beside bare net/http with the same two writes", "requests/s", ""},
 		{"read path", "requests/s", "ratio >= 0.5"},
+		{"read path, CPU", "us/request", ""},
 		{"read path, allocations", "allocs/request", ""},
 		{"read path, allocated", "B/request", ""},
 		{"201 to visible p50", "ms", "ratio <= 3"},
@@ -135,7 +140,7 @@ func TestAMeasurementAloneIsProfiledWithoutItsReference(t *testing.T) {
 	}
 	// then it has no ratio to be judged by
 	results := readResults(t, out)
-	if len(results) != 3 || results[0].Name != "write path" {
+	if len(results) != 4 || results[0].Name != "write path" {
 		t.Fatalf("measured %+v, want the write path alone", results)
 	}
 	if r := results[0]; r.Reference != nil || r.Ratio != nil || r.Target != nil || r.Holds != nil {
