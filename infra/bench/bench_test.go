@@ -16,7 +16,7 @@ import (
 // tiny sizes: what is measured is not looked at.
 func tiny(out string, more ...string) []string {
 	return slices.Concat([]string{
-		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-posts", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-slow", "30",
+		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-reactions", "200", "-reaction-tickets", "30", "-posts", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-slow", "30",
 		"-full", "-large", "400", "-small", "40", "-changes", "200", "-writes", "100", "-out", out,
 	}, more)
 }
@@ -73,6 +73,10 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 		{"catch-up by two members, 300 events of 40 tickets, CPU", "us/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets, allocations", "allocs/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets, allocated", "B/event", ""},
+		{"reactions to 200 events of 30 tickets", "events/s", "ratio >= 0.2"},
+		{"reactions to 200 events of 30 tickets, CPU", "us/event", ""},
+		{"reactions to 200 events of 30 tickets, allocations", "allocs/event", ""},
+		{"reactions to 200 events of 30 tickets, allocated", "B/event", ""},
 		{"publish, 200 events of 30 tickets", "events/s", "ratio >= 0.5"},
 		{"publish, 200 events of 30 tickets, CPU", "us/event", ""},
 		{"publish, 200 events of 30 tickets, allocations", "allocs/event", ""},
@@ -159,6 +163,7 @@ func TestArgumentsThatMeasureNothing(t *testing.T) {
 		"no run":                    {"-runs", "0"},
 		"no sample":                 {"-samples", "0"},
 		"tickets without events":    {"-events", "5", "-tickets", "6"},
+		"reactions to no events":    {"-reactions", "5", "-reaction-tickets", "6"},
 		"outboxes without events":   {"-outbox", "5", "-outbox-tickets", "6"},
 		"an unknown measurement":    {"-only", "nothing"},
 		"an argument":               {"catch-up"},
