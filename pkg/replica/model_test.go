@@ -7,6 +7,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 
@@ -372,6 +373,7 @@ func (w *world) check(rt *rapid.T) {
 // modelDB fails on cue, and lets something happen between a reading of replicas and what follows.
 type modelDB struct {
 	store.Database
+	mu      sync.Mutex
 	left    int  // writes until one fails, and all after it; below 0 none does
 	stored  bool // the one that fails is stored all the same
 	between func()
@@ -384,20 +386,31 @@ func (db *modelDB) Collection(ctx context.Context, spec store.Spec) (store.Colle
 
 // write lets a write happen, or not, and fails it.
 func (db *modelDB) write(do func() error) error {
-	switch {
-	case db.left < 0:
-		return do()
-	case db.left > 0:
-		db.left--
+	fails, stored := db.next()
+	if !fails {
 		return do()
 	}
-	if db.stored {
-		db.stored = false
+	if stored {
 		if err := do(); err != nil {
 			return err
 		}
 	}
 	return fmt.Errorf("%w: on cue", store.ErrUnavailable)
+}
+
+// next reports whether the next write fails, and whether it is stored all the same.
+func (db *modelDB) next() (fails, stored bool) {
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	switch {
+	case db.left < 0:
+		return false, false
+	case db.left > 0:
+		db.left--
+		return false, false
+	}
+	stored, db.stored = db.stored, false
+	return true, stored
 }
 
 type modelCollection struct {

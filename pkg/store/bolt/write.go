@@ -20,9 +20,9 @@ import (
 type prepared struct {
 	id       []byte
 	revision int64
-	head     head[cbor.RawMessage] // as it is to be stored, but for the outbox
+	head     head[cbor.RawMessage]     // as it is to be stored, but for the outbox
 	emit     map[int64]cbor.RawMessage // what joins the outbox
-	record   *bytes.Buffer         // the stored record up to its head
+	record   *bytes.Buffer             // the stored record up to its head
 }
 
 func (c *collection) prepare(w store.Write) (prepared, error) {

@@ -111,7 +111,7 @@ func (d *Decision[T]) take(delivered *Delivery[T]) {
 	case verdict == Apply || verdict == Stale:
 		d.last = delivered
 	}
-	if delivered.Parked || (verdict != Early && delivered.Again) {
+	if delivered.Parked || delivered.Again { // a crash may have left a note
 		d.Settled = append(d.Settled, img.entry(delivered.Change.Version, delivered.Event))
 	}
 	img.drain()

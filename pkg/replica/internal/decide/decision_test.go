@@ -296,7 +296,7 @@ func TestWhatMayBeNoted(t *testing.T) {
 	}{
 		"a first delivery":                   {false, false, false, 0, nil},
 		"one that comes again":               {false, true, false, 0, []event.Version{0}},
-		"an early one that comes again":      {false, true, false, 5, nil},
+		"an early one that comes again":      {false, true, false, 5, []event.Version{5}},
 		"an early one that was parked":       {false, false, true, 5, []event.Version{5}},
 		"what it releases, if there is more": {true, false, false, 0, []event.Version{1}},
 	} {
