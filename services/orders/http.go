@@ -183,16 +183,13 @@ func (s *Service) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	expected, conditional, err := httpapi.IfMatch(r)
+	precondition, err := httpapi.ParsePrecondition(r)
 	if err != nil {
 		return err
 	}
 	_, err = s.orders.Change(r.Context(), id, func(o outbox.Entity[Order]) (Order, error) {
 		cancelled, err := o.State.Cancel(user.ID)
-		if fault.KindOf(err) != fault.Forbidden && conditional && int64(o.Version) != expected {
-			return o.State, fault.New(fault.Stale, "the order has been changed since it was read")
-		}
-		return cancelled, err
+		return cancelled, precondition.Check("order", o.Version, err)
 	})
 	if err != nil {
 		return err
@@ -202,6 +199,6 @@ func (s *Service) cancel(w http.ResponseWriter, r *http.Request) error {
 }
 
 func write(w http.ResponseWriter, status int, order outbox.Entity[Order]) error {
-	httpapi.SetETag(w, int64(order.Version))
+	httpapi.SetETag(w, order.Version)
 	return httpapi.WriteJSON(w, status, viewOf(order))
 }

@@ -8,7 +8,6 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"ticketing/pkg/event"
-	"ticketing/pkg/fault"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
@@ -95,7 +94,7 @@ func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	expected, conditional, err := httpapi.IfMatch(r)
+	precondition, err := httpapi.ParsePrecondition(r)
 	if err != nil {
 		return err
 	}
@@ -105,10 +104,7 @@ func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
 	}
 	ticket, err := s.tickets.Change(r.Context(), id, func(t outbox.Entity[Ticket]) (Ticket, error) {
 		edited, err := t.State.Edit(user.ID, draft)
-		if fault.KindOf(err) != fault.Forbidden && conditional && int64(t.Version) != expected {
-			return t.State, fault.New(fault.Stale, "the ticket has been changed since it was read")
-		}
-		return edited, err
+		return edited, precondition.Check("ticket", t.Version, err)
 	})
 	if err != nil {
 		return err
@@ -145,6 +141,6 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
 }
 
 func write(w http.ResponseWriter, status int, ticket outbox.Entity[Ticket]) error {
-	httpapi.SetETag(w, int64(ticket.Version))
+	httpapi.SetETag(w, ticket.Version)
 	return httpapi.WriteJSON(w, status, viewOf(ticket))
 }
