@@ -1,13 +1,12 @@
 // Package idempotency lets a client repeat a create whose answer was lost, and get the first answer.
 //
-//	POST, Idempotency-Key: k ─> Claim{ID, RequestHash} ─> the one write that makes the entity of this id
+//	POST, Idempotency-Key: k ─> Claim{ID, RequestHash} ─> outbox.CreateOnce: the one write that makes this entity
 //	      id = HMAC(user, route, k)                          ├─ it is new: its event, 201
-//	      hash = of what is asked for, kept in it            └─ it is there: Claim.Check ─> the same 201, or 422
+//	      hash = of the request, stored beside the state     └─ it exists: the same 201, or 422 if the hash differs
 //
-// There is no table of keys: the id is the key. So one conditional write decides among any number of repeats
-// at any number of replicas, a crash leaves either everything or nothing, and a key holds for as long as its
-// entity exists. Nobody can aim at another's entity, as the user is part of what the id is made of, under a
-// secret.
+// There is no table of keys: the id is the key. So one conditional write decides among any number of repeats at any
+// number of instances. A crash leaves either everything or nothing, and a key holds for as long as its entity exists.
+// Nobody can aim at another user's entity, because the id is an HMAC over the user too.
 //
 // The secret is a subkey of the sessions' key, so that services share no further one. When that key is
 // replaced everybody has to sign in again; a create that is repeated across that moment is made twice.
@@ -46,10 +45,9 @@ func NewKeys(from subkeys) *Keys { return &Keys{secret: from.Subkey("idempotency
 
 // Claim is what a request to create something lays claim to.
 type Claim struct {
-	// ID is that of the new entity: the same for every repeat of the request, or a new one where the
-	// request has no key.
+	// ID is that of the new entity: the same for every repeat of the request, or a new one if the request has no key.
 	ID event.ID
-	// RequestHash tells one request from another. Keep it in the entity; empty where there is no key.
+	// RequestHash tells one request from another; it is empty if the request has no key.
 	RequestHash string
 }
 
@@ -73,24 +71,6 @@ func (k *Keys) Claim(r *http.Request, user event.ID, request any, now time.Time)
 		ID:          k.id(string(user), r.Method+" "+r.URL.Path, key),
 		RequestHash: hex.EncodeToString(hash[:16]),
 	}, nil
-}
-
-// Repeatable tells whether the entity may be there already, made by an earlier request.
-func (c Claim) Repeatable() bool { return c.RequestHash != "" }
-
-// Check compares the claim with the hash that is kept in the entity of its id. It is a Reused fault where the
-// key made that entity for another request.
-func (c Claim) Check(kept string) error {
-	if c.RequestHash != kept {
-		return fault.New(fault.Reused, "this Idempotency-Key was used for another request")
-	}
-	return nil
-}
-
-// NotReadable is an Unavailable fault, for an id that is taken by an entity that cannot be read. A store whose reads
-// are behind for a moment does that, so the client has to repeat its request.
-func (c Claim) NotReadable() error {
-	return fault.New(fault.Unavailable, "the first request with this Idempotency-Key cannot be answered yet, try again")
 }
 
 // id makes an id of parts. Each goes in behind its length, so that no two lists of parts look alike.

@@ -20,6 +20,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
+	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
@@ -63,6 +64,7 @@ type Deps struct {
 type Service struct {
 	deps     Deps
 	orders   *outbox.Entities[Order]
+	keys     *idempotency.Keys
 	relay    *outbox.Relay
 	tickets  *replica.Replica[Ticket]
 	consumer *replica.Consumer[Ticket]
@@ -93,6 +95,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	return &Service{
 		deps:     deps,
 		orders:   outbox.NewEntities(kind(), records, relay, deps.Now),
+		keys:     idempotency.NewKeys(deps.Sessions),
 		relay:    relay,
 		tickets:  tickets,
 		consumer: consumer,
