@@ -54,6 +54,15 @@ func (e *Entities[T]) Repeated(ctx context.Context, id event.ID, hash string, as
 	return Entity[T]{ID: id, Version: 0, State: asCreated(now.State)}, nil
 }
 
+// Exists reports whether there is an entity with this id.
+func (e *Entities[T]) Exists(ctx context.Context, id event.ID) (bool, error) {
+	_, err := e.records.Get(ctx, string(id))
+	if errors.Is(err, store.ErrNotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
 // requested is what is stored beside the fields of a state.
 type requested struct {
 	Hash string `json:"requestHash"`

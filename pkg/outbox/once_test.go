@@ -250,3 +250,18 @@ func TestTheHashIsBesideAnyState(t *testing.T) {
 		}
 	})
 }
+
+func TestExists(t *testing.T) {
+	records := &blindStore{Collection: inMemory(t)}
+	counters := outbox.NewEntities(outbox.Kind[counter]{}, records, nil, time.Now)
+	createSeven(t, counters, "")
+	for id, want := range map[event.ID]bool{"a": true, "b": false} {
+		if got, err := counters.Exists(t.Context(), id); err != nil || got != want {
+			t.Errorf("Exists(%s) = %v, %v; want %v", id, got, err, want)
+		}
+	}
+	records.get = store.ErrUnavailable
+	if got, err := counters.Exists(t.Context(), "a"); !errors.Is(err, store.ErrUnavailable) || got {
+		t.Errorf("while the store is away: %v, %v; want false, ErrUnavailable", got, err)
+	}
+}

@@ -91,11 +91,16 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		return nil, err
 	}
 	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
+	orders := outbox.NewEntities(kind(), records, relay, deps.Now)
+	keys, err := idempotency.NewKeys(deps.Sessions, orders.Exists)
+	if err != nil {
+		return nil, err
+	}
 	consumer := replica.NewConsumer(tickets, deps.Bus, deps.Consumer, deps.Log)
 	return &Service{
 		deps:     deps,
-		orders:   outbox.NewEntities(kind(), records, relay, deps.Now),
-		keys:     idempotency.NewKeys(deps.Sessions),
+		orders:   orders,
+		keys:     keys,
 		relay:    relay,
 		tickets:  tickets,
 		consumer: consumer,

@@ -62,8 +62,12 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	deps.Relay.Now = deps.Now
 	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
 	tickets := outbox.NewEntities(outbox.Kind[Ticket]{Announce: announce}, records, relay, deps.Now)
+	keys, err := idempotency.NewKeys(deps.Sessions, tickets.Exists)
+	if err != nil {
+		return nil, err
+	}
 	log := oncall.NewBrokerLog(deps.Bus, deps.Volume, deps.Now)
-	return &Service{deps: deps, tickets: tickets, keys: idempotency.NewKeys(deps.Sessions), relay: relay, log: log}, nil
+	return &Service{deps: deps, tickets: tickets, keys: keys, relay: relay, log: log}, nil
 }
 
 // Run publishes events until ctx ends and what is in memory is drained. End the HTTP server first, so
