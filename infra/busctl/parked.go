@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -108,7 +109,7 @@ type parkedRetry struct {
 // Validate finds the mistakes in a command line that the parser does not.
 func (r *parkedRetry) Validate() error {
 	if (len(r.IDs) == 0) != r.All {
-		return fmt.Errorf("name the events, or say --all")
+		return errors.New("name the events, or say --all")
 	}
 	return nil
 }

@@ -4,7 +4,7 @@
 //	listener ─> Serve (timeouts, graceful end)
 //	              └─> NewRouter: headers, panics, paths, body limit, cross-origin, access line
 //	                    └─> Handle(log, h): h returns an error ──> status and problem document
-//	                          └─> h: Decode, ParsePage, IfMatch ─> rule ─> WriteJSON, SetETag, LinkNext
+//	                          └─> h: Decode, ParsePage, ParsePrecondition ─> rule ─> WriteJSON, SetETag, LinkNext
 //
 // Handlers and middleware have net/http signatures, except that a Handler returns its error. A second
 // listener, never reachable from outside, serves Admin: health and readiness.

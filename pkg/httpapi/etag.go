@@ -5,50 +5,68 @@ import (
 	"strconv"
 	"strings"
 
+	"ticketing/pkg/event"
 	"ticketing/pkg/fault"
 )
 
 // SetETag names the version of the entity in the answer: version 7 is the strong tag "7".
-func SetETag(w http.ResponseWriter, version int64) {
-	w.Header().Set("ETag", `"`+strconv.FormatInt(version, 10)+`"`)
+func SetETag(w http.ResponseWriter, version event.Version) {
+	w.Header().Set("ETag", `"`+strconv.FormatInt(int64(version), 10)+`"`)
 }
 
-// IfMatch reads the precondition of a change. With ok the entity must stand at version, or
-// the change is Stale; without ok and without an error there is no condition: no header, or "*",
-// which every existing entity meets.
+// Precondition is the If-Match condition of a request to change an entity. The zero Precondition always holds.
+type Precondition struct {
+	version     event.Version
+	conditional bool
+}
+
+// ParsePrecondition reads the If-Match header. A request without one, or with "*", has no condition.
 //
-// A list may hold weak tags and tags that no version has. Those match nothing, as If-Match compares
-// strongly (RFC 9110, 13.1.1): where nothing else is listed the condition cannot hold and the error is
-// Stale. What is not a list of entity tags at all is Invalid: ignoring it would lose the update that
-// the client wanted to guard against. A list of several versions is Invalid too, as one change
-// starts from one version.
-func IfMatch(r *http.Request) (version int64, ok bool, err error) {
+// A list may hold weak tags and tags that no version has. They match nothing, because If-Match compares strongly
+// (RFC 9110, 13.1.1). If the list holds nothing else, the condition cannot hold and the error is a Stale fault.
+// Anything that is not a list of entity tags is an Invalid fault: to ignore it would lose the update that the client
+// wanted to guard against. A list of several versions is Invalid too, because a change starts from one version.
+func ParsePrecondition(r *http.Request) (Precondition, error) {
 	lines := r.Header.Values("If-Match")
 	header := strings.Join(lines, ",")
 	if len(lines) == 0 || strings.Trim(header, " \t") == "*" {
-		return 0, false, nil
+		return Precondition{}, nil
 	}
 	tags, valid := splitTags(header)
 	if !valid {
-		return 0, false, fault.New(fault.Invalid, `If-Match must be an entity tag such as "7"`)
+		return Precondition{}, fault.New(fault.Invalid, `If-Match must be an entity tag such as "7"`)
 	}
+	var p Precondition
 	for _, tag := range tags {
-		v, isVersion := versionOf(tag)
+		version, isVersion := versionOf(tag)
 		if !isVersion {
 			continue
 		}
-		if ok && v != version {
-			return 0, false, fault.New(fault.Invalid, "If-Match must name one version")
+		if p.conditional && version != p.version {
+			return Precondition{}, fault.New(fault.Invalid, "If-Match must name one version")
 		}
-		version, ok = v, true
+		p = Precondition{version: version, conditional: true}
 	}
-	if !ok {
-		return 0, false, fault.New(fault.Stale, "If-Match names no version of this")
+	if !p.conditional {
+		return Precondition{}, fault.New(fault.Stale, "If-Match names no version of this")
 	}
-	return version, true, nil
+	return p, nil
 }
 
-// splitTags takes a list of entity tags apart: #entity-tag of RFC 9110, 8.8.3. Empty elements are
+// Check returns the outcome of a rule under the condition. It is a Stale fault if the entity stands at another version
+// than the request names, whatever the rule decided. Only a Forbidden fault comes before it: who may not change
+// the entity does not learn its version. The message calls the entity by its kind, "ticket".
+//
+//	edited, err := ticket.State.Edit(user, draft)
+//	return edited, precondition.Check("ticket", ticket.Version, err)
+func (p Precondition) Check(kind string, version event.Version, outcome error) error {
+	if p.conditional && version != p.version && fault.KindOf(outcome) != fault.Forbidden {
+		return fault.New(fault.Stale, "the "+kind+" has been changed since it was read")
+	}
+	return outcome
+}
+
+// splitTags returns the elements of a list of entity tags (#entity-tag of RFC 9110, 8.8.3). Empty elements are
 // allowed, an empty list is not.
 func splitTags(list string) (tags []string, valid bool) {
 	rest := list
@@ -89,8 +107,8 @@ func tagLength(s string) int {
 	return 0
 }
 
-// versionOf returns the version a tag of SetETag names.
-func versionOf(tag string) (int64, bool) {
+// versionOf returns the version that a tag of SetETag names.
+func versionOf(tag string) (event.Version, bool) {
 	if tag[0] != '"' {
 		return 0, false
 	}
@@ -99,5 +117,5 @@ func versionOf(tag string) (int64, bool) {
 	if err != nil || v < 0 || strconv.FormatInt(v, 10) != digits {
 		return 0, false
 	}
-	return v, true
+	return event.Version(v), true
 }

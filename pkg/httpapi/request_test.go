@@ -1,6 +1,8 @@
 package httpapi_test
 
 import (
+	"errors"
+	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -8,74 +10,123 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ticketing/pkg/event"
 	"ticketing/pkg/fault"
 	"ticketing/pkg/httpapi"
 )
 
-func TestIfMatch(t *testing.T) {
+func TestParsePrecondition(t *testing.T) {
+	const every = -1 // there is no condition
 	for _, tt := range []struct {
-		name    string
-		lines   []string
-		version int64
-		ok      bool
-		kind    fault.Kind
+		name  string
+		lines []string
+		holds event.Version // the only version that it holds at
+		kind  fault.Kind
 	}{
-		{"no header", nil, 0, false, 0},
-		{"any", []string{"*"}, 0, false, 0},
-		{"a version", []string{`"7"`}, 7, true, 0},
-		{"version 0", []string{` "0" `}, 0, true, 0},
-		{"the version twice", []string{`"7", "7"`}, 7, true, 0},
-		{"a version among others", []string{`W/"7",, "abc"`, ` "8"`}, 8, true, 0},
-		{"a comma within a tag", []string{`"a,b", "7"`}, 7, true, 0},
-		{"two versions", []string{`"7", "8"`}, 0, false, fault.Invalid},
-		{"weak", []string{`W/"7"`}, 0, false, fault.Stale},
-		{"no version of ours", []string{`"abc"`}, 0, false, fault.Stale},
-		{"not canonical", []string{`"07"`}, 0, false, fault.Stale},
-		{"negative", []string{`"-1"`}, 0, false, fault.Stale},
-		{"beyond 64 bits", []string{`"99999999999999999999"`}, 0, false, fault.Stale},
-		{"empty", []string{""}, 0, false, fault.Invalid},
-		{"unquoted", []string{`7`}, 0, false, fault.Invalid},
-		{"unclosed", []string{`"7`}, 0, false, fault.Invalid},
-		{"weak and nothing", []string{`W/`}, 0, false, fault.Invalid},
-		{"no comma", []string{`"7" "8"`}, 0, false, fault.Invalid},
-		{"any among others", []string{`"7", *`}, 0, false, fault.Invalid},
-		{"a space within a tag", []string{`"7 8"`}, 0, false, fault.Invalid},
+		{"no header", nil, every, 0},
+		{"any", []string{"*"}, every, 0},
+		{"a version", []string{`"7"`}, 7, 0},
+		{"version 0", []string{` "0" `}, 0, 0},
+		{"the version twice", []string{`"7", "7"`}, 7, 0},
+		{"a version among others", []string{`W/"7",, "abc"`, ` "8"`}, 8, 0},
+		{"a comma within a tag", []string{`"a,b", "7"`}, 7, 0},
+		{"two versions", []string{`"7", "8"`}, every, fault.Invalid},
+		{"weak", []string{`W/"7"`}, every, fault.Stale},
+		{"no version of ours", []string{`"abc"`}, every, fault.Stale},
+		{"not canonical", []string{`"07"`}, every, fault.Stale},
+		{"negative", []string{`"-1"`}, every, fault.Stale},
+		{"beyond 64 bits", []string{`"99999999999999999999"`}, every, fault.Stale},
+		{"empty", []string{""}, every, fault.Invalid},
+		{"unquoted", []string{`7`}, every, fault.Invalid},
+		{"unclosed", []string{`"7`}, every, fault.Invalid},
+		{"weak and nothing", []string{`W/`}, every, fault.Invalid},
+		{"no comma", []string{`"7" "8"`}, every, fault.Invalid},
+		{"any among others", []string{`"7", *`}, every, fault.Invalid},
+		{"a space within a tag", []string{`"7 8"`}, every, fault.Invalid},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			r := httptest.NewRequest(http.MethodPut, "/", nil)
 			for _, line := range tt.lines {
 				r.Header.Add("If-Match", line)
 			}
-			version, ok, err := httpapi.IfMatch(r)
-			if version != tt.version || ok != tt.ok || fault.KindOf(err) != tt.kind {
-				t.Errorf("IfMatch = %d, %v, %v, want %d, %v, %v", version, ok, err, tt.version, tt.ok, tt.kind)
+			p, err := httpapi.ParsePrecondition(r)
+			if fault.KindOf(err) != tt.kind {
+				t.Errorf("error is %v, want kind %v", err, tt.kind)
+			}
+			for version := range event.Version(10) {
+				want := tt.holds == every || tt.holds == version
+				if err := p.Check("ticket", version, nil); (err == nil) != want {
+					t.Errorf("at version %d: %v, want it to hold: %v", version, err, want)
+				}
 			}
 		})
 	}
 }
 
-func TestETagIsWhatIfMatchReads(t *testing.T) {
+func TestAPreconditionWeighsMoreThanAllButForbidden(t *testing.T) {
+	r := httptest.NewRequest(http.MethodPut, "/", nil)
+	r.Header.Set("If-Match", `"7"`)
+	p, err := httpapi.ParsePrecondition(r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	stale := fault.New(fault.Stale, "the ticket has been changed since it was read")
+	noChange, forbidden, conflict := errors.New("nothing changes"), fault.New(fault.Forbidden, "not yours"), fault.New(fault.Conflict, "reserved")
+	for _, tt := range []struct {
+		name                    string
+		outcome, at7, elsewhere error
+	}{
+		{"a change", nil, nil, stale},
+		{"nothing to change", noChange, noChange, stale},
+		{"a conflict", conflict, conflict, stale},
+		{"forbidden", forbidden, forbidden, forbidden},
+		{"forbidden, wrapped", fmt.Errorf("edit: %w", forbidden), forbidden, forbidden},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for version, want := range map[event.Version]error{6: tt.elsewhere, 7: tt.at7, 8: tt.elsewhere} {
+				got := p.Check("ticket", version, tt.outcome)
+				if fault.KindOf(got) != fault.KindOf(want) || fmt.Sprint(got) != fmt.Sprint(want) && !errors.Is(got, want) {
+					t.Errorf("at version %d: %v, want %v", version, got, want)
+				}
+			}
+			if got := (httpapi.Precondition{}).Check("ticket", 6, tt.outcome); got != tt.outcome {
+				t.Errorf("without a condition: %v, want %v", got, tt.outcome)
+			}
+		})
+	}
+}
+
+func TestAnETagIsAPrecondition(t *testing.T) {
 	w := httptest.NewRecorder()
 	httpapi.SetETag(w, 1<<40)
 	r := httptest.NewRequest(http.MethodPut, "/", nil)
 	r.Header.Set("If-Match", w.Header().Get("ETag"))
-	if version, ok, err := httpapi.IfMatch(r); version != 1<<40 || !ok || err != nil {
-		t.Errorf("IfMatch(%s) = %d, %v, %v", w.Header().Get("ETag"), version, ok, err)
+	p, err := httpapi.ParsePrecondition(r)
+	if err != nil || p.Check("ticket", 1<<40, nil) != nil || p.Check("ticket", 1, nil) == nil {
+		t.Errorf("ParsePrecondition(%s) = %+v, %v", w.Header().Get("ETag"), p, err)
 	}
 }
 
-func FuzzIfMatch(f *testing.F) {
+// FuzzParsePrecondition: a header is refused as the client's fault, or holds at one version or at all.
+func FuzzParsePrecondition(f *testing.F) {
 	for _, seed := range []string{`"7"`, `W/"7"`, `"a", "8"`, `*`, `"`} {
-		f.Add(seed)
+		f.Add(seed, int64(7))
 	}
-	f.Fuzz(func(t *testing.T, header string) {
+	f.Fuzz(func(t *testing.T, header string, version int64) {
 		r := &http.Request{Header: http.Header{"If-Match": {header}}}
-		version, ok, err := httpapi.IfMatch(r)
-		if err != nil && (ok || (fault.KindOf(err) != fault.Invalid && fault.KindOf(err) != fault.Stale)) {
-			t.Errorf("IfMatch(%q) = %v, %v", header, ok, err)
+		p, err := httpapi.ParsePrecondition(r)
+		if err != nil {
+			if kind := fault.KindOf(err); kind != fault.Invalid && kind != fault.Stale || p != (httpapi.Precondition{}) {
+				t.Errorf("ParsePrecondition(%q) = %+v, %v", header, p, err)
+			}
+			return
 		}
-		if version < 0 {
-			t.Errorf("IfMatch(%q) = version %d", header, version)
+		here, there := p.Check("ticket", event.Version(version), nil), p.Check("ticket", event.Version(version)+1, nil)
+		if here == nil && there == nil && p != (httpapi.Precondition{}) {
+			t.Errorf("%q holds at version %d and the one after", header, version)
+		}
+		if negative := p.Check("ticket", -1, nil); negative == nil && p != (httpapi.Precondition{}) {
+			t.Errorf("%q holds at version -1", header)
 		}
 	})
 }

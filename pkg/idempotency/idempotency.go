@@ -1,19 +1,24 @@
 // Package idempotency lets a client repeat a create whose answer was lost, and get the first answer.
 //
-//	POST, Idempotency-Key: k ─> Claim{ID, RequestHash} ─> the one write that makes the entity of this id
+//	POST, Idempotency-Key: k ─> Claim{ID, RequestHash} ─> outbox.CreateOnce: the one write that makes this entity
 //	      id = HMAC(user, route, k)                          ├─ it is new: its event, 201
-//	      hash = of what is asked for, kept in it            └─ it is there: Claim.Check ─> the same 201, or 422
+//	      hash = of the request, stored beside the state     └─ it exists: the same 201, or 422 if the hash differs
 //
-// There is no table of keys: the id is the key. So one conditional write decides among any number of repeats
-// at any number of replicas, a crash leaves either everything or nothing, and a key holds for as long as its
-// entity exists. Nobody can aim at another's entity, as the user is part of what the id is made of, under a
-// secret.
+// There is no table of keys: the id is the key. So one conditional write decides among any number of repeats at any
+// number of instances. A crash leaves either everything or nothing, and a key holds for as long as its entity exists.
+// Nobody can aim at another user's entity, because the id is an HMAC over the user too.
 //
-// The secret is a subkey of the sessions' key, so that services share no further one. When that key is
-// replaced everybody has to sign in again; a create that is repeated across that moment is made twice.
+// The secret is a subkey of the sessions' key, so that services share no further one. When that key is replaced,
+// everybody has to sign in again, and a create that is repeated across that moment is made twice.
+//
+// Earlier releases derived the subkey in another way, so they gave other ids to the same requests. An entity under such
+// an id is found, and its create is not made again. While instances of both releases run, a create that the new one
+// answered and the earlier one gets again is made twice, unless the entity's own unique key forbids that, as an order's
+// does. A later release can stop looking for earlier ids; from then on those creates too can be made twice.
 package idempotency
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
@@ -34,28 +39,40 @@ const Header = "Idempotency-Key"
 const MaxKey = 255
 
 // Keys makes claims under one secret. It may be used concurrently.
-type Keys struct{ secret []byte }
+type Keys struct {
+	secret  []byte
+	earlier []byte // the secret of earlier releases
+	exists  func(context.Context, event.ID) (bool, error)
+}
 
 // subkeys is what Keys takes its secret from: identity.Sessions.
 type subkeys interface {
-	Subkey(purpose string) []byte
+	Subkey(purpose string) ([]byte, error)
+	EarlierSubkey(purpose string) []byte
 }
 
-// NewKeys returns Keys under a secret of its own, the same at every replica.
-func NewKeys(from subkeys) *Keys { return &Keys{secret: from.Subkey("idempotency")} }
+// NewKeys returns Keys under a secret of its own, the same at every instance. exists reports whether there is an entity
+// of an id: Keys looks for one that an earlier release made.
+func NewKeys(from subkeys, exists func(context.Context, event.ID) (bool, error)) (*Keys, error) {
+	const purpose = "idempotency"
+	secret, err := from.Subkey(purpose)
+	if err != nil {
+		return nil, err
+	}
+	return &Keys{secret: secret, earlier: from.EarlierSubkey(purpose), exists: exists}, nil
+}
 
 // Claim is what a request to create something lays claim to.
 type Claim struct {
-	// ID is that of the new entity: the same for every repeat of the request, or a new one where the
-	// request has no key.
+	// ID is that of the new entity: the same for every repeat of the request, or a new one if the request has no key.
 	ID event.ID
-	// RequestHash tells one request from another. Keep it in the entity; empty where there is no key.
+	// RequestHash tells one request from another; it is empty if the request has no key.
 	RequestHash string
 }
 
 // Claim returns what r, by which user asks for request, lays claim to at now. Requests that differ only in how
-// their JSON is written are the same. Ids that come from a key do not sort by time. A key that is none
-// is an Invalid fault.
+// their JSON is written are the same. Ids that come from a key do not sort by time. A malformed key is an Invalid fault.
+// Errors of exists come through wrapped.
 func (k *Keys) Claim(r *http.Request, user event.ID, request any, now time.Time) (Claim, error) {
 	key, given, err := parseKey(r.Header.Values(Header))
 	if err != nil {
@@ -69,33 +86,29 @@ func (k *Keys) Claim(r *http.Request, user event.ID, request any, now time.Time)
 		return Claim{}, fmt.Errorf("encode the request: %w", err)
 	}
 	hash := sha256.Sum256(content)
-	return Claim{
-		ID:          k.id(string(user), r.Method+" "+r.URL.Path, key),
-		RequestHash: hex.EncodeToString(hash[:16]),
-	}, nil
-}
-
-// Repeatable tells whether the entity may be there already, made by an earlier request.
-func (c Claim) Repeatable() bool { return c.RequestHash != "" }
-
-// Check compares the claim with the hash that is kept in the entity of its id. It is a Reused fault where the
-// key made that entity for another request.
-func (c Claim) Check(kept string) error {
-	if c.RequestHash != kept {
-		return fault.New(fault.Reused, "this Idempotency-Key was used for another request")
+	id, err := k.id(r.Context(), string(user), r.Method+" "+r.URL.Path, key)
+	if err != nil {
+		return Claim{}, err
 	}
-	return nil
+	return Claim{ID: id, RequestHash: hex.EncodeToString(hash[:16])}, nil
 }
 
-// NotReadable is an Unavailable fault, for an id that is taken by an entity that cannot be read. A store whose reads
-// are behind for a moment does that, so the client has to repeat its request.
-func (c Claim) NotReadable() error {
-	return fault.New(fault.Unavailable, "the first request with this Idempotency-Key cannot be answered yet, try again")
+// id returns the id that is made of parts, or the one that an earlier release made of them if that exists.
+func (k *Keys) id(ctx context.Context, parts ...string) (event.ID, error) {
+	earlier := makeID(k.earlier, parts...)
+	exists, err := k.exists(ctx, earlier)
+	if err != nil {
+		return "", fmt.Errorf("look for what an earlier release made: %w", err)
+	}
+	if exists {
+		return earlier, nil
+	}
+	return makeID(k.secret, parts...), nil
 }
 
-// id makes an id of parts. Each goes in behind its length, so that no two lists of parts look alike.
-func (k *Keys) id(parts ...string) event.ID {
-	mac := hmac.New(sha256.New, k.secret)
+// makeID makes an id of parts. Each goes in behind its length, so that no two lists of parts look alike.
+func makeID(secret []byte, parts ...string) event.ID {
+	mac := hmac.New(sha256.New, secret)
 	for _, part := range parts {
 		mac.Write(binary.AppendUvarint(nil, uint64(len(part))))
 		mac.Write([]byte(part))

@@ -13,6 +13,7 @@ package identity
 
 import (
 	"bytes"
+	"crypto/hkdf"
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/base64"
@@ -94,9 +95,19 @@ func NewSessions(key []byte, ttl time.Duration, now func() time.Time) (*Sessions
 	return &Sessions{key: bytes.Clone(key), ttl: ttl, now: now, parser: parser, validator: validator, opened: opened}, nil
 }
 
-// Subkey returns 32 bytes for another purpose that needs a secret which all services share. It tells nothing of
-// the key nor of other purposes' subkeys, and changes with the key.
-func (s *Sessions) Subkey(purpose string) []byte {
+// Subkey returns 32 bytes for another purpose that needs a secret which all services share. Who knows it learns
+// neither the key nor the subkey of another purpose. It changes with the key.
+func (s *Sessions) Subkey(purpose string) ([]byte, error) {
+	subkey, err := hkdf.Key(sha256.New, s.key, nil, "ticketing/"+purpose, sha256.Size)
+	if err != nil {
+		return nil, fmt.Errorf("derive the subkey for %s: %w", purpose, err)
+	}
+	return subkey, nil
+}
+
+// EarlierSubkey returns the subkey that releases before Subkey used HKDF derived for this purpose. It is for reading
+// what they left; make nothing new with it.
+func (s *Sessions) EarlierSubkey(purpose string) []byte {
 	mac := hmac.New(sha256.New, s.key)
 	mac.Write([]byte("subkey/" + purpose)) // no token: those begin with the base64 of a brace
 	return mac.Sum(nil)

@@ -2,6 +2,7 @@ package identity_test
 
 import (
 	"encoding/base64"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -251,24 +252,45 @@ func FuzzRead(f *testing.F) {
 }
 
 func TestSubkeysDifferByPurposeAndKey(t *testing.T) {
-	subkey := func(key, purpose string) string {
+	subkeys := func(key, purpose string) (now, earlier string) {
 		t.Helper()
 		sessions, err := identity.NewSessions([]byte(key), ttl, time.Now)
 		if err != nil {
 			t.Fatal(err)
 		}
-		derived := string(sessions.Subkey(purpose))
-		if len(derived) != 32 {
-			t.Fatalf("Subkey has %d bytes, want 32", len(derived))
+		derived, err := sessions.Subkey(purpose)
+		if err != nil {
+			t.Fatal(err)
 		}
-		return derived
+		return string(derived), string(sessions.EarlierSubkey(purpose))
 	}
 	one, other := strings.Repeat("k", 32), strings.Repeat("l", 32)
-	if first, again := subkey(one, "a"), subkey(one, "a"); first != again {
-		t.Error("one purpose has two subkeys")
+	seen := map[string]bool{one: true, other: true}
+	for _, from := range []struct{ key, purpose string }{{one, "a"}, {one, "b"}, {one, ""}, {other, "a"}} {
+		now, earlier := subkeys(from.key, from.purpose)
+		if again, earlierAgain := subkeys(from.key, from.purpose); again != now || earlierAgain != earlier {
+			t.Errorf("purpose %q has two subkeys", from.purpose)
+		}
+		if seen[now] || seen[earlier] || now == earlier {
+			t.Errorf("a subkey for %q is the key or another subkey", from.purpose)
+		}
+		seen[now], seen[earlier] = true, true
 	}
-	seen := map[string]bool{one: true, subkey(one, "a"): true, subkey(one, "b"): true, subkey(other, "a"): true}
-	if len(seen) != 4 {
-		t.Error("two of the key, two purposes and another key are alike")
+}
+
+// Entities are found by what is derived from the subkeys, so another derivation loses them.
+func TestSubkeysStayAsTheyAre(t *testing.T) {
+	sessions, err := identity.NewSessions([]byte(strings.Repeat("k", 32)), ttl, time.Now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	subkey, err := sessions.Subkey("a")
+	// RFC 5869 with SHA-256, no salt, info "ticketing/a", 32 bytes; calculated in Python
+	if got := hex.EncodeToString(subkey); err != nil || got != "338e72f6851dc7f2e7bbc72f4f271a67bb3d883c66a02df093888b2b344c5493" {
+		t.Errorf("Subkey = %s, %v", got, err)
+	}
+	// HMAC-SHA-256 of "subkey/a"
+	if got := hex.EncodeToString(sessions.EarlierSubkey("a")); got != "d99c758dc3794098bf9908cb3d212b773bae98fc07ea323d1c69120fb8dd7b67" {
+		t.Errorf("EarlierSubkey = %s", got)
 	}
 }

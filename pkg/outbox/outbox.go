@@ -69,13 +69,17 @@ func NewEntities[T any](kind Kind[T], records store.Collection, relay *Relay, no
 // Create stores a new entity at version 0 together with its event; both are durable on return.
 // It returns store.ErrConflict if the id exists and store.ErrKeyTaken if the key is taken.
 func (e *Entities[T]) Create(ctx context.Context, id event.ID, state T) (Entity[T], error) {
+	return e.create(ctx, id, "", state)
+}
+
+func (e *Entities[T]) create(ctx context.Context, id event.ID, hash string, state T) (Entity[T], error) {
 	unlock, err := e.locks.lock(ctx, string(id))
 	if err != nil {
 		return Entity[T]{}, err
 	}
 	defer unlock()
 	created := Entity[T]{ID: id, Version: 0, State: state}
-	return created, e.write(ctx, created, 0, nil)
+	return created, e.write(ctx, created, 0, hash, nil)
 }
 
 // Get reads an entity. It returns store.ErrNotFound if there is none.
@@ -152,14 +156,14 @@ func (e *Entities[T]) changeOnce(ctx context.Context, id event.ID, rule func(Ent
 	for _, version := range inMemory {
 		delete(record.Outbox, version)
 	}
-	return next, e.write(ctx, next, record.Revision, record.Outbox)
+	return next, e.write(ctx, next, record.Revision, hashOf(record.State), record.Outbox)
 }
 
-// write stores entity over the revision that was read and offers its event to the relay, together with older
-// events that were not in memory. It is called with the entity locked: that keeps the offers of one process in
-// version order.
-func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64, older map[int64]store.Event) error {
-	w, err := e.writeOf(entity, revision)
+// write stores entity over the revision that was read, with the hash of the request that created it. It offers the
+// entity's event to the relay, together with older events that were not in memory. The caller holds the entity's lock:
+// that keeps the offers of one process in version order.
+func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64, hash string, older map[int64]store.Event) error {
+	w, err := e.writeOf(entity, revision, hash)
 	if err != nil {
 		return err
 	}

@@ -2,7 +2,6 @@ package outbox
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -83,7 +82,7 @@ func (e *Entities[T]) reactOnce(ctx context.Context, ids []string, reactions []R
 			}
 			continue
 		}
-		w, err := e.writeOf(c.entity, c.record.Revision)
+		w, err := e.writeOf(c.entity, c.record.Revision, hashOf(c.record.State))
 		if err != nil {
 			return ids, err
 		}
@@ -173,9 +172,10 @@ func (e *Entities[T]) offer(w store.Write, older map[int64]store.Event) {
 	}
 }
 
-// writeOf is the write of an entity over the revision that was read, without its events.
-func (e *Entities[T]) writeOf(entity Entity[T], revision int64) (store.Write, error) {
-	state, err := json.Marshal(entity.State)
+// writeOf is the write of an entity over the revision that was read, without its events. The hash is that of the
+// request that created the entity.
+func (e *Entities[T]) writeOf(entity Entity[T], revision int64, hash string) (store.Write, error) {
+	state, err := encodeState(entity.State, hash)
 	if err != nil {
 		return store.Write{}, fmt.Errorf("encode %s: %w", entity.ID, err)
 	}

@@ -34,7 +34,7 @@ func (s *Service) routes() http.Handler {
 	r := httpapi.NewRouter(s.deps.Log)
 	r.Use(s.deps.Sessions.Authenticate, identity.Require)
 	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.deps.Log, h) }
-	r.Post("/api/orders", handle(s.create(idempotency.NewKeys(s.deps.Sessions))))
+	r.Post("/api/orders", handle(s.create))
 	r.Get("/api/orders", handle(s.list))
 	r.Get("/api/orders/{id}", handle(s.show))
 	r.Delete("/api/orders/{id}", handle(s.cancel))
@@ -49,62 +49,36 @@ type wish struct {
 // create answers 201 when the order and its event are durable. Of several orders for one ticket the store lets one
 // through. A repeat under the same Idempotency-Key makes no second order. It gets the same answer, even if the order
 // has been cancelled since.
-func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		user, _ := identity.FromContext(r.Context())
-		wanted, err := httpapi.Decode[wish](r)
-		if err != nil {
-			return err
-		}
-		if wanted.TicketID == "" {
-			return fault.InvalidField("ticketId", "must be given")
-		}
-		claim, err := keys.Claim(r, user.ID, wanted, s.deps.Now())
-		if err != nil {
-			return err
-		}
-		order, err := s.order(r.Context(), claim, user.ID, wanted.TicketID)
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Location", "/api/orders/"+string(order.ID))
-		return write(w, http.StatusCreated, order)
+func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
+	user, _ := identity.FromContext(r.Context())
+	wanted, err := httpapi.Decode[wish](r)
+	if err != nil {
+		return err
 	}
+	if wanted.TicketID == "" {
+		return fault.InvalidField("ticketId", "must be given")
+	}
+	claim, err := s.keys.Claim(r, user.ID, wanted, s.deps.Now())
+	if err != nil {
+		return err
+	}
+	order, err := s.order(r.Context(), claim, user.ID, wanted.TicketID)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/orders/"+string(order.ID))
+	return write(w, http.StatusCreated, order)
 }
 
-// order makes the order of a claim, or returns it as it was made. A refusal of a repeat may be the work of the
-// claim's own order: it holds the ticket, or its id is taken. So order looks for that order before it believes the
-// refusal. After store.ErrUnavailable it does not look, because the order may not be durable: the client tries again.
+// order makes the order of a claim, or returns it as it was made. The ticket of a repeat may be refused because the
+// claim's own order holds it, or because it was cancelled and another order holds the ticket now.
 func (s *Service) order(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
-	order, refusal := s.reserve(ctx, claim, buyer, ticketID)
-	if refusal == nil || !claim.Repeatable() || errors.Is(refusal, store.ErrUnavailable) {
-		return order, refusal
-	}
-	made, err := s.orders.Get(ctx, claim.ID)
-	if errors.Is(err, store.ErrNotFound) && errors.Is(refusal, store.ErrConflict) {
-		return order, claim.NotReadable()
-	}
-	if errors.Is(err, store.ErrNotFound) {
-		return order, refusal
-	}
-	if err != nil {
-		return order, err
-	}
-	if err := claim.Check(made.State.RequestHash); err != nil {
-		return order, err
-	}
-	return outbox.Entity[Order]{ID: made.ID, Version: 0, State: made.State.AsCreated()}, nil
-}
-
-// reserve makes the order of a claim. It returns store.ErrConflict if that order exists.
-func (s *Service) reserve(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
-	ticket, err := s.reservable(ctx, ticketID, claim.ID)
-	if err != nil {
-		return outbox.Entity[Order]{}, err
+	ticket, refusal := s.reservable(ctx, ticketID, claim.ID)
+	if refusal != nil {
+		return s.orders.Repeated(ctx, claim.ID, claim.RequestHash, Order.AsCreated, refusal)
 	}
 	reserved := Reserve(buyer, ticket, s.deps.Now(), s.deps.Window)
-	reserved.RequestHash = claim.RequestHash
-	order, err := s.orders.Create(ctx, claim.ID, reserved)
+	order, err := s.orders.CreateOnce(ctx, claim.ID, claim.RequestHash, reserved, Order.AsCreated)
 	if errors.Is(err, store.ErrKeyTaken) {
 		return order, alreadyReserved()
 	}
@@ -116,8 +90,8 @@ func alreadyReserved() error {
 }
 
 // reservable returns the ticket as the order would reserve it now. It refuses a ticket that, as the tickets service
-// has it, another order holds, unless that order was cancelled here: the news of it may still be on its way back.
-// store.ErrConflict if the order itself holds the ticket, for then it exists.
+// has it, another order holds, unless that order was cancelled here: the news of it may still be on its way back. It
+// returns store.ErrConflict if the order itself holds the ticket, because then it exists.
 func (s *Service) reservable(ctx context.Context, id, order event.ID) (Reserved, error) {
 	ticket, version, err := s.tickets.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
@@ -183,16 +157,13 @@ func (s *Service) cancel(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	expected, conditional, err := httpapi.IfMatch(r)
+	precondition, err := httpapi.ParsePrecondition(r)
 	if err != nil {
 		return err
 	}
 	_, err = s.orders.Change(r.Context(), id, func(o outbox.Entity[Order]) (Order, error) {
 		cancelled, err := o.State.Cancel(user.ID)
-		if fault.KindOf(err) != fault.Forbidden && conditional && int64(o.Version) != expected {
-			return o.State, fault.New(fault.Stale, "the order has been changed since it was read")
-		}
-		return cancelled, err
+		return cancelled, precondition.Check("order", o.Version, err)
 	})
 	if err != nil {
 		return err
@@ -202,6 +173,6 @@ func (s *Service) cancel(w http.ResponseWriter, r *http.Request) error {
 }
 
 func write(w http.ResponseWriter, status int, order outbox.Entity[Order]) error {
-	httpapi.SetETag(w, int64(order.Version))
+	httpapi.SetETag(w, order.Version)
 	return httpapi.WriteJSON(w, status, viewOf(order))
 }

@@ -28,9 +28,6 @@ type Order struct {
 	ExpiresAt event.Time `json:"expiresAt"`
 	// Ticket is what was reserved, as it was at that moment: later changes of the ticket do not reach the order.
 	Ticket Reserved `json:"ticket"`
-	// RequestHash tells a repeat of the request that created the order from another one with its
-	// Idempotency-Key. It is kept, never shown nor published; empty where there was no key.
-	RequestHash string `json:"requestHash,omitempty"`
 }
 
 // Reserved is the ticket of an order, at the version that was reserved.
@@ -47,7 +44,7 @@ func Reserve(user event.ID, ticket Reserved, now time.Time, window time.Duration
 	return Order{UserID: user, Status: Created, ExpiresAt: event.At(now.Add(window)), Ticket: ticket}
 }
 
-// AsCreated is the order as it was at version 0: of what clients see only the status changes.
+// AsCreated is the order as it was at version 0: only the status changes.
 func (o Order) AsCreated() Order {
 	o.Status = Created
 	return o

@@ -166,3 +166,53 @@ func TestARepeatWhoseOrderCannotBeReadYet(t *testing.T) {
 		t.Errorf("logged %q", lines)
 	}
 }
+
+// earlierID is the id of ann's order of earlierTicket under the key "k" in releases that kept the request's hash
+// as a field of the order. earlierState is what they stored.
+const (
+	earlierTicket = event.ID("65a1b2c3d4e5f60718293a4b")
+	earlierID     = event.ID("84659de6b367552a7928ddb6")
+	earlierState  = `{"userId":"65a0000000000000000000aa","status":"created","expiresAt":"2026-01-02T03:14:05.678Z",` +
+		`"ticket":{"id":"65a1b2c3d4e5f60718293a4b","title":"concert","price":20,"version":0},"requestHash":"b5539cc2e1c61ccd1e1be0ea4496fe5c"}`
+)
+
+func TestARepeatAfterAnUpgradeGetsTheFirstAnswer(t *testing.T) {
+	s := start(t)
+	session := servicetest.SignIn(t, ann)
+	other := s.seeNew(t)
+	collection, err := s.store.Collection(t.Context(), ordersSpec())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := collection.Put(t.Context(), store.Write{
+		ID: string(earlierID), Key: "ticket/" + string(earlierTicket), Index: map[string]string{"user": string(ann)}, State: []byte(earlierState),
+	}); err != nil {
+		t.Fatal(err)
+	}
+	check := func(when string) {
+		t.Helper()
+		answer := s.Expect(t, repeatable(session, "k", earlierTicket), 201)
+		want := `{"id":"84659de6b367552a7928ddb6","version":0,"userId":"65a0000000000000000000aa","status":"created",` +
+			`"expiresAt":"2026-01-02T03:14:05.678Z","ticket":{"id":"65a1b2c3d4e5f60718293a4b","title":"concert","price":20,"version":0}}`
+		if answer.Body != want || answer.Header.Get("ETag") != `"0"` {
+			t.Errorf("%s, the repeat = %s %s, want %s", when, answer.Header.Get("ETag"), answer.Body, want)
+		}
+		s.MustSend(t, repeatable(session, "k", other.ID)).CheckProblem(t, 422, "")
+	}
+	// A repeat gets the order, though the ticket has not been seen here, or is reserved by it,
+	check("before the ticket is seen")
+	ticket := s.see(t, event.Ticket{ID: earlierTicket, Title: "concert", Price: 2000, UserID: seller})
+	check("when the ticket is seen")
+	ticket.Version, ticket.OrderID = 1, earlierID
+	s.see(t, ticket)
+	check("when the tickets service has the order")
+	// and though it has been cancelled.
+	s.Expect(t, cancel(session, earlierID), 204)
+	check("when it is cancelled")
+	ticket.Version, ticket.OrderID = 2, ""
+	s.see(t, ticket)
+	check("when the ticket is free again")
+	if records := s.records(t); len(records) != 1 {
+		t.Errorf("%d orders, want 1", len(records))
+	}
+}

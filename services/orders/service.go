@@ -20,6 +20,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
+	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
@@ -63,6 +64,7 @@ type Deps struct {
 type Service struct {
 	deps     Deps
 	orders   *outbox.Entities[Order]
+	keys     *idempotency.Keys
 	relay    *outbox.Relay
 	tickets  *replica.Replica[Ticket]
 	consumer *replica.Consumer[Ticket]
@@ -89,10 +91,16 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		return nil, err
 	}
 	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
+	orders := outbox.NewEntities(kind(), records, relay, deps.Now)
+	keys, err := idempotency.NewKeys(deps.Sessions, orders.Exists)
+	if err != nil {
+		return nil, err
+	}
 	consumer := replica.NewConsumer(tickets, deps.Bus, deps.Consumer, deps.Log)
 	return &Service{
 		deps:     deps,
-		orders:   outbox.NewEntities(kind(), records, relay, deps.Now),
+		orders:   orders,
+		keys:     keys,
 		relay:    relay,
 		tickets:  tickets,
 		consumer: consumer,

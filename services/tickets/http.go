@@ -1,16 +1,12 @@
 package tickets
 
 import (
-	"context"
-	"errors"
 	"net/http"
 
 	"github.com/go-chi/chi/v5"
 
 	"ticketing/pkg/event"
-	"ticketing/pkg/fault"
 	"ticketing/pkg/httpapi"
-	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/store"
@@ -38,7 +34,7 @@ func (s *Service) routes() http.Handler {
 	r.Get("/api/tickets/{id}", handle(s.show))
 	r.Group(func(r chi.Router) {
 		r.Use(s.deps.Sessions.Authenticate, identity.Require)
-		r.Post("/api/tickets", handle(s.create(idempotency.NewKeys(s.deps.Sessions))))
+		r.Post("/api/tickets", handle(s.create))
 		r.Put("/api/tickets/{id}", handle(s.update))
 	})
 	return r
@@ -46,47 +42,27 @@ func (s *Service) routes() http.Handler {
 
 // create answers 201 when the ticket and its event are durable. A repeat under the same Idempotency-Key gets the
 // same answer, even if the ticket has been changed since.
-func (s *Service) create(keys *idempotency.Keys) httpapi.Handler {
-	return func(w http.ResponseWriter, r *http.Request) error {
-		user, _ := identity.FromContext(r.Context())
-		draft, err := httpapi.Decode[Draft](r)
-		if err != nil {
-			return err
-		}
-		offered, err := Offer(user.ID, draft)
-		if err != nil {
-			return err
-		}
-		claim, err := keys.Claim(r, user.ID, draft, s.deps.Now())
-		if err != nil {
-			return err
-		}
-		offered.RequestHash = claim.RequestHash
-		ticket, err := s.tickets.Create(r.Context(), claim.ID, offered)
-		if errors.Is(err, store.ErrConflict) && claim.Repeatable() {
-			ticket, err = s.asCreated(r.Context(), claim, offered)
-		}
-		if err != nil {
-			return err
-		}
-		w.Header().Set("Location", "/api/tickets/"+string(ticket.ID))
-		return write(w, http.StatusCreated, ticket)
-	}
-}
-
-// asCreated returns the ticket of a claim as it was when it was created. The repeated request says that in full.
-func (s *Service) asCreated(ctx context.Context, claim idempotency.Claim, offered Ticket) (outbox.Entity[Ticket], error) {
-	ticket, err := s.tickets.Get(ctx, claim.ID)
-	if errors.Is(err, store.ErrNotFound) {
-		return ticket, claim.NotReadable()
-	}
+func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
+	user, _ := identity.FromContext(r.Context())
+	draft, err := httpapi.Decode[Draft](r)
 	if err != nil {
-		return ticket, err
+		return err
 	}
-	if err := claim.Check(ticket.State.RequestHash); err != nil {
-		return ticket, err
+	offered, err := Offer(user.ID, draft)
+	if err != nil {
+		return err
 	}
-	return outbox.Entity[Ticket]{ID: claim.ID, Version: 0, State: offered}, nil
+	claim, err := s.keys.Claim(r, user.ID, draft, s.deps.Now())
+	if err != nil {
+		return err
+	}
+	asCreated := func(Ticket) Ticket { return offered } // a repeat says it in full
+	ticket, err := s.tickets.CreateOnce(r.Context(), claim.ID, claim.RequestHash, offered, asCreated)
+	if err != nil {
+		return err
+	}
+	w.Header().Set("Location", "/api/tickets/"+string(ticket.ID))
+	return write(w, http.StatusCreated, ticket)
 }
 
 func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
@@ -95,7 +71,7 @@ func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	expected, conditional, err := httpapi.IfMatch(r)
+	precondition, err := httpapi.ParsePrecondition(r)
 	if err != nil {
 		return err
 	}
@@ -105,10 +81,7 @@ func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
 	}
 	ticket, err := s.tickets.Change(r.Context(), id, func(t outbox.Entity[Ticket]) (Ticket, error) {
 		edited, err := t.State.Edit(user.ID, draft)
-		if fault.KindOf(err) != fault.Forbidden && conditional && int64(t.Version) != expected {
-			return t.State, fault.New(fault.Stale, "the ticket has been changed since it was read")
-		}
-		return edited, err
+		return edited, precondition.Check("ticket", t.Version, err)
 	})
 	if err != nil {
 		return err
@@ -145,6 +118,6 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
 }
 
 func write(w http.ResponseWriter, status int, ticket outbox.Entity[Ticket]) error {
-	httpapi.SetETag(w, int64(ticket.Version))
+	httpapi.SetETag(w, ticket.Version)
 	return httpapi.WriteJSON(w, status, viewOf(ticket))
 }

@@ -16,6 +16,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/httpapi"
+	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
@@ -47,6 +48,7 @@ type Deps struct {
 type Service struct {
 	deps    Deps
 	tickets *outbox.Entities[Ticket]
+	keys    *idempotency.Keys
 	relay   *outbox.Relay
 	log     *oncall.BrokerLog
 }
@@ -60,8 +62,12 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	deps.Relay.Now = deps.Now
 	relay := outbox.NewRelay(records, deps.Bus, deps.Relay, deps.Log)
 	tickets := outbox.NewEntities(outbox.Kind[Ticket]{Announce: announce}, records, relay, deps.Now)
+	keys, err := idempotency.NewKeys(deps.Sessions, tickets.Exists)
+	if err != nil {
+		return nil, err
+	}
 	log := oncall.NewBrokerLog(deps.Bus, deps.Volume, deps.Now)
-	return &Service{deps: deps, tickets: tickets, relay: relay, log: log}, nil
+	return &Service{deps: deps, tickets: tickets, keys: keys, relay: relay, log: log}, nil
 }
 
 // Run publishes events until ctx ends and what is in memory is drained. End the HTTP server first, so

@@ -20,9 +20,6 @@ type Ticket struct {
 	UserID event.ID    `json:"userId"`
 	// OrderID names the order that holds the ticket, else it is empty.
 	OrderID event.ID `json:"orderId,omitempty"`
-	// RequestHash tells a repeat of the request that created the ticket from another one with its
-	// Idempotency-Key. It is kept, never shown nor published; empty where there was no key.
-	RequestHash string `json:"requestHash,omitempty"`
 }
 
 // Draft is what a seller says about a ticket.
