@@ -7,8 +7,8 @@ import (
 	"net/url"
 	"time"
 
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/telemetry"
 )
 
@@ -49,12 +49,12 @@ func (l *lag) Validate() error {
 func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	monitor, err := stan.NewMonitor(b.Monitor)
+	books, err := app.BusConfig{NATSMonitorURL: b.Monitor}.OpenBooks()
 	if err != nil {
 		return usageError{err}
 	}
-	defer monitor.Close()
-	if err := l.show(ctx, b, monitor, term); err != nil || !l.Watch {
+	defer books.Close()
+	if err := l.show(ctx, b, books, term); err != nil || !l.Watch {
 		return err
 	}
 	ticker := time.NewTicker(l.Interval)
@@ -69,7 +69,7 @@ func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
 			fmt.Fprintln(term.out)
 		}
 		// From here on a broker that is away is worth a line, and the next look.
-		if err := l.show(ctx, b, monitor, term); err != nil && ctx.Err() == nil {
+		if err := l.show(ctx, b, books, term); err != nil && ctx.Err() == nil {
 			term.say("%v", err)
 		}
 	}
