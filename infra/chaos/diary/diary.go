@@ -12,7 +12,6 @@ package diary
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -26,6 +25,7 @@ import (
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/replica"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 )
 
@@ -109,7 +109,7 @@ func (s *Service) kind() replica.Kind[page] {
 		Name:     "diary",
 		Subjects: []event.Subject{event.SubjectTicketCreated, event.SubjectTicketUpdated},
 		Decode:   decode,
-		React:    s.react,
+		React:    service.Reactor(s.entries, react),
 	}
 }
 
@@ -129,21 +129,13 @@ func decode(subject event.Subject, data []byte) (replica.Change[page], error) {
 }
 
 // react writes the entry of a ticket for this version, unless it has been written for it already.
-func (s *Service) react(ctx context.Context, id event.ID, version event.Version, _ page) error {
-	if version == 0 {
-		_, err := s.entries.Create(ctx, id, entry{Seen: version})
-		if errors.Is(err, store.ErrConflict) {
-			return nil // it is there
-		}
-		return err
-	}
-	_, err := s.entries.Change(ctx, id, func(e outbox.Entity[entry]) (entry, error) {
-		if e.State.Seen >= version {
+func react(turn replica.Turn[page]) (event.ID, func(outbox.Entity[entry]) (entry, error)) {
+	return turn.ID, func(e outbox.Entity[entry]) (entry, error) {
+		if e.Version != event.None && e.State.Seen >= turn.Version {
 			return e.State, outbox.ErrNoChange
 		}
-		return entry{Seen: version}, nil
-	})
-	return err
+		return entry{Seen: turn.Version}, nil
+	}
 }
 
 // announce is the event that tells the others of an entry at its version.
