@@ -11,7 +11,6 @@ import (
 	stango "github.com/nats-io/stan.go"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
 	"ticketing/services/orders"
 )
 
@@ -79,7 +78,7 @@ func (b *backlog) drainByMembers(ctx context.Context, members int) (_ []float64,
 	if err != nil {
 		return nil, err
 	}
-	conns := make([]*stan.Conn, members)
+	conns := make([]bus.Conn, members)
 	for i := range conns {
 		if conns[i], err = b.env.connect(ctx, &until, "orders"); err != nil {
 			return nil, err

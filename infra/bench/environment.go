@@ -13,7 +13,7 @@ import (
 	stango "github.com/nats-io/stan.go"
 
 	"ticketing/pkg/app"
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt"
@@ -64,7 +64,7 @@ func (e *environment) name(kind string) string {
 }
 
 // connect opens a bus connection that is closed with until, and waits until it is there.
-func (e *environment) connect(ctx context.Context, until *cleanup, kind string) (*stan.Conn, error) {
+func (e *environment) connect(ctx context.Context, until *cleanup, kind string) (bus.Conn, error) {
 	conn, err := app.BusConfig{
 		NATSURL: e.broker.URL(), NATSMonitorURL: e.broker.MonitorURL(),
 		NATSClusterID: clusterID, NATSClientID: e.name(kind),

@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/store"
 	"ticketing/services/orders"
 )
@@ -52,7 +51,7 @@ func (b *backlog) drainIntoSlowStore(ctx context.Context) ([]float64, error) {
 	return []float64{float64(conn.Health().Redelivered), milliseconds(took)}, nil // also copies that came last
 }
 
-func (b *backlog) drainSlowly(ctx context.Context, until *cleanup, conn *stan.Conn) (time.Duration, error) {
+func (b *backlog) drainSlowly(ctx context.Context, until *cleanup, conn bus.Conn) (time.Duration, error) {
 	forgetter, err := b.env.connectRaw(until)
 	if err != nil {
 		return 0, err

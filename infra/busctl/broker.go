@@ -8,14 +8,15 @@ import (
 	"os"
 	"time"
 
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/app"
+	"ticketing/pkg/bus"
 )
 
 // howToReach ends every line that says that the broker is not there.
 const howToReach = "`make run` starts a broker here, " +
 	"`kubectl port-forward service/nats-srv 4222 8222` reaches one in a cluster"
 
-// leaveTimeout bounds leaving the broker, where it no longer answers.
+// leaveTimeout bounds leaving a broker that no longer answers.
 const leaveTimeout = 5 * time.Second
 
 // broker is where the bus is. All commands have its flags.
@@ -31,26 +32,24 @@ type broker struct {
 	Wait    time.Duration `default:"5s" placeholder:"TIME" help:"How long to wait for the broker's answer (default ${default})."`
 }
 
-// open starts to connect and returns at once. The only errors are usage errors. The caller must leave.
-func (b broker) open() (*stan.Conn, error) {
-	conn, err := stan.Open(stan.Config{
-		URL:        b.URL,
-		MonitorURL: b.Monitor,
-		ClusterID:  b.Cluster,
-		ClientID:   cmp.Or(b.Client, fmt.Sprintf("busctl-%08d", rand.IntN(1e8))),
-		Credentials: stan.Credentials{
-			User: b.User, Password: os.Getenv("NATS_PASSWORD"), Token: os.Getenv("NATS_TOKEN"),
-		},
-		TLS: stan.TLSFiles{CA: b.CA, Cert: b.Cert, Key: b.Key},
-	}, nil)
+// open starts to connect and returns at once. Its only errors are usage errors. The caller must leave.
+func (b broker) open() (bus.Conn, error) {
+	cfg := app.BusConfig{
+		NATSURL: b.URL, NATSMonitorURL: b.Monitor, NATSClusterID: b.Cluster,
+		NATSClientID: cmp.Or(b.Client, fmt.Sprintf("busctl-%08d", rand.IntN(1e8))),
+	}
+	cfg.User, cfg.Password, cfg.Token = b.User, os.Getenv("NATS_PASSWORD"), os.Getenv("NATS_TOKEN")
+	cfg.CA, cfg.Cert, cfg.Key = b.CA, b.Cert, b.Key
+	conn, err := cfg.Open(nil)
 	if err != nil {
 		return nil, usageError{err}
 	}
 	return conn, nil
 }
 
-// connect returns a connection that is there, or why there is none after b.Wait. The caller must leave.
-func (b broker) connect(ctx context.Context) (*stan.Conn, error) {
+// connect opens a connection and waits until it is connected, at most b.Wait. The error is why there is none. The caller
+// must leave.
+func (b broker) connect(ctx context.Context) (bus.Conn, error) {
 	conn, err := b.open()
 	if err != nil {
 		return nil, err
@@ -68,9 +67,9 @@ func (b broker) connect(ctx context.Context) (*stan.Conn, error) {
 	return conn, nil
 }
 
-// leave closes conn, also where ctx has ended: members are closed, and acks on their way get there.
-// There is nothing to be done about its error: the broker forgets a client that left without its answer.
-func leave(ctx context.Context, conn *stan.Conn) {
+// leave closes conn, even if ctx has ended: members are closed, and acks on their way arrive. An error of Close needs no
+// action: the broker forgets a client that left without its answer.
+func leave(ctx context.Context, conn bus.Conn) {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), leaveTimeout)
 	defer cancel()
 	_ = conn.Close(ctx)

@@ -7,17 +7,17 @@ import (
 	"net/url"
 	"time"
 
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
-	"ticketing/pkg/oncall"
+	"ticketing/pkg/telemetry"
 )
 
 // lag shows how many events each group has not finished, from the broker's monitoring.
 type lag struct {
-	JSON     bool          `name:"json" help:"One line of JSON: an array of channels, each with its durables."`
-	Watch    bool          `help:"Show it again and again, until Ctrl-C."`
-	Interval time.Duration `default:"2s" placeholder:"TIME" help:"How often --watch looks (default ${default})."`
-	Volume   oncall.Bytes  `env:"BROKER_VOLUME" placeholder:"SIZE" help:"The size of the volume of the broker's log, such as 2Gi: then the days until it is full are shown too."`
+	JSON     bool            `name:"json" help:"One line of JSON: an array of channels, each with its durables."`
+	Watch    bool            `help:"Show it again and again, until Ctrl-C."`
+	Interval time.Duration   `default:"2s" placeholder:"TIME" help:"How often --watch looks (default ${default})."`
+	Volume   telemetry.Bytes `env:"BROKER_VOLUME" placeholder:"SIZE" help:"The size of the volume of the broker's log, such as 2Gi: then the days until it is full are shown too."`
 
 	age logAge
 }
@@ -49,12 +49,12 @@ func (l *lag) Validate() error {
 func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
 	ctx, stop := untilInterrupted(ctx)
 	defer stop()
-	monitor, err := stan.NewMonitor(b.Monitor)
+	books, err := app.BusConfig{NATSMonitorURL: b.Monitor}.OpenBooks()
 	if err != nil {
 		return usageError{err}
 	}
-	defer monitor.Close()
-	if err := l.show(ctx, b, monitor, term); err != nil || !l.Watch {
+	defer books.Close()
+	if err := l.show(ctx, b, books, term); err != nil || !l.Watch {
 		return err
 	}
 	ticker := time.NewTicker(l.Interval)
@@ -69,7 +69,7 @@ func (l *lag) Run(ctx context.Context, b broker, term terminal) error {
 			fmt.Fprintln(term.out)
 		}
 		// From here on a broker that is away is worth a line, and the next look.
-		if err := l.show(ctx, b, monitor, term); err != nil && ctx.Err() == nil {
+		if err := l.show(ctx, b, books, term); err != nil && ctx.Err() == nil {
 			term.say("%v", err)
 		}
 	}
@@ -92,7 +92,7 @@ func (l *lag) show(watching context.Context, b broker, books bus.Inspector, term
 	if _, err = fmt.Fprint(term.out, text); err != nil || l.JSON || len(channels) == 0 {
 		return err
 	}
-	size := oncall.SizeOf(channels, time.Now())
+	size := telemetry.SizeOf(channels, time.Now())
 	oldest, unknown := l.age.find(watching, b, channels)
 	_, err = fmt.Fprint(term.out, logLine(size, oldest, unknown, l.Volume))
 	return err

@@ -9,8 +9,8 @@ import (
 	"strings"
 	"time"
 
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
 )
 
 // errNotAcked is the outcome of every event under --no-ack.
@@ -51,7 +51,7 @@ func (l *listen) Validate() error {
 		if slices.Contains(l.Subjects[:i], subject) {
 			return fmt.Errorf("%s is named twice", subject)
 		}
-		if _, err := l.subscription(subject).WithDefaults(); err != nil {
+		if err := app.CheckSubscription(l.subscription(subject)); err != nil {
 			return err
 		}
 	}
@@ -87,7 +87,7 @@ func (l *listen) Run(ctx context.Context, b broker, term terminal) error {
 }
 
 // show prints events until ctx ends, which is nil, or until they cannot be printed any more.
-func (l *listen) show(ctx context.Context, conn *stan.Conn, wait time.Duration, p *printer, term terminal) error {
+func (l *listen) show(ctx context.Context, conn bus.Conn, wait time.Duration, p *printer, term terminal) error {
 	printing, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	greeted := make(chan struct{}) // events wait for it, so that they come below the header
@@ -107,7 +107,7 @@ func (l *listen) show(ctx context.Context, conn *stan.Conn, wait time.Duration, 
 }
 
 // join subscribes to every channel.
-func (l *listen) join(ctx context.Context, conn *stan.Conn, wait time.Duration, handle bus.Handler) error {
+func (l *listen) join(ctx context.Context, conn bus.Conn, wait time.Duration, handle bus.Handler) error {
 	ctx, cancel := context.WithTimeout(ctx, wait)
 	defer cancel()
 	for _, subject := range l.Subjects {

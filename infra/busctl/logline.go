@@ -7,12 +7,12 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/oncall"
+	"ticketing/pkg/telemetry"
 )
 
 // logLine is how large the broker's log is and how it has grown since it was empty, which it was before its
 // oldest event. oldest is zero where there is none; unknown is why it is not known.
-func logLine(size oncall.LogSize, oldest time.Time, unknown error, volume oncall.Bytes) string {
+func logLine(size telemetry.LogSize, oldest time.Time, unknown error, volume telemetry.Bytes) string {
 	line := "log: " + size.Bytes.String()
 	if volume != 0 {
 		line += " of " + volume.String()
@@ -24,12 +24,12 @@ func logLine(size oncall.LogSize, oldest time.Time, unknown error, volume oncall
 		return line + "\n"
 	}
 	since := oldest.UTC().Format(time.RFC3339) + ", the oldest event"
-	growth := oncall.Growth{From: oncall.LogSize{At: oldest}, To: size}
+	growth := telemetry.Growth{From: telemetry.LogSize{At: oldest}, To: size}
 	perDay, known := growth.PerDay()
 	if !known {
 		return line + "; too young to tell growth: since " + since + "\n"
 	}
-	line += fmt.Sprintf("; grows by %v a day on average since %s", oncall.Bytes(perDay), since)
+	line += fmt.Sprintf("; grows by %v a day on average since %s", telemetry.Bytes(perDay), since)
 	switch days, known := growth.DaysLeft(volume); {
 	case known && days == 0:
 		line += "; full"

@@ -8,7 +8,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stantest"
-	"ticketing/pkg/oncall"
+	"ticketing/pkg/telemetry"
 )
 
 // cutLogLine takes lag's last line, the one about the log, from its table.
@@ -23,15 +23,15 @@ func cutLogLine(out string) (table, line string) {
 func TestLogLineGolden(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 1, 12, 12, 0, 0, 0, time.UTC)
-	size := oncall.LogSize{At: now, Bytes: 512 << 20}
+	size := telemetry.LogSize{At: now, Bytes: 512 << 20}
 	tenDays := now.AddDate(0, 0, -10)
 	var lines strings.Builder
 	for _, line := range []string{
 		logLine(size, tenDays, nil, 0),
 		logLine(size, tenDays, nil, 2<<30),
 		logLine(size, tenDays, nil, 256<<20),
-		logLine(oncall.LogSize{At: now, Bytes: 380}, now.Add(-time.Minute), nil, 2<<30),
-		logLine(oncall.LogSize{At: now}, time.Time{}, nil, 2<<30),
+		logLine(telemetry.LogSize{At: now, Bytes: 380}, now.Add(-time.Minute), nil, 2<<30),
+		logLine(telemetry.LogSize{At: now}, time.Time{}, nil, 2<<30),
 		logLine(size, time.Time{}, errRemoved, 2<<30),
 		logLine(size, time.Time{}, errors.Join(errRemoved, errRemoved), 0),
 	} {

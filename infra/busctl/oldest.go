@@ -14,10 +14,13 @@ var (
 	errOnlyFirst = errors.New("not acked: only the first event is looked at")
 )
 
-// oldestEvent returns when the oldest event of all channels was stored, which is when the log was empty for the
-// last time; zero where there is none. Each channel sends its first event to a plain subscription that leaves nothing behind. errRemoved
-// where an event before the first is missing: then the log has been larger than it seems. It takes b.Wait at
-// most to connect, and once more to ask.
+// notAgain is an AckWait after which nobody listens any more.
+const notAgain = 10 * time.Minute
+
+// oldestEvent returns when the oldest event of all channels was stored, or zero if there is none. That is when the log
+// was last empty. Each channel sends its first event to a plain subscription, which leaves nothing behind. It returns
+// errRemoved if an event before the first is missing: then the log was once larger than it seems. It takes at most b.Wait
+// to connect, and as long again to ask.
 func (b broker) oldestEvent(ctx context.Context, channels []bus.Channel) (oldest time.Time, err error) {
 	for _, c := range channels {
 		if c.FirstSeq > 1 {
@@ -51,7 +54,7 @@ func firstEvent(ctx context.Context, from bus.Subscriber, channel string) (time.
 	stored := make(chan time.Time, 1)
 	// One in flight and none acked, so that one is all that is sent.
 	member, err := from.Subscribe(ctx, bus.Subscription{
-		Channel: channel, Start: bus.FromOldest, MaxInflight: 1, AckWait: bus.MaxAckWait,
+		Channel: channel, Start: bus.FromOldest, MaxInflight: 1, AckWait: notAgain,
 	}, func(_ context.Context, m bus.Message, settle bus.Settle) {
 		select {
 		case stored <- m.Time:

@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
 )
 
@@ -42,7 +43,7 @@ func (p *publish) Validate() error {
 	if p.Lines && p.Payload != "-" {
 		return errors.New("--lines goes with -, which reads stdin")
 	}
-	return bus.CheckChannel(p.Subject)
+	return app.CheckChannel(p.Subject)
 }
 
 // Run publishes. It reports success only when the broker has stored the events.

@@ -13,7 +13,7 @@ import (
 	"ticketing/infra/chaos/inspect"
 	"ticketing/infra/chaos/load"
 	"ticketing/pkg/app"
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt"
@@ -105,7 +105,7 @@ const checkSettles = "services stop and start in order"
 // settle lets the services finish what is on its way, and reads the books while they are stopped, because a bolt
 // file has one process. Where something is still on its way they are started again, until nothing is or the
 // time for it is over.
-func settle(ctx context.Context, profile string, s *system, conn *stan.Conn, n *nemesis, crowd *load.Load) (check.Evidence, error) {
+func settle(ctx context.Context, profile string, s *system, conn bus.Conn, n *nemesis, crowd *load.Load) (check.Evidence, error) {
 	for deadline := time.Now().Add(patience); ; {
 		if err := awaitNoLag(ctx, conn, deadline); err != nil {
 			fmt.Println("still on its way:", err)
@@ -138,7 +138,7 @@ func settle(ctx context.Context, profile string, s *system, conn *stan.Conn, n *
 }
 
 // awaitNoLag waits until every group has acknowledged everything.
-func awaitNoLag(ctx context.Context, conn *stan.Conn, deadline time.Time) error {
+func awaitNoLag(ctx context.Context, conn bus.Conn, deadline time.Time) error {
 	for {
 		lag, err := lagOf(ctx, conn)
 		if err == nil && lag == 0 {
@@ -155,7 +155,7 @@ func awaitNoLag(ctx context.Context, conn *stan.Conn, deadline time.Time) error 
 	}
 }
 
-func lagOf(ctx context.Context, conn *stan.Conn) (lag uint64, err error) {
+func lagOf(ctx context.Context, conn bus.Conn) (lag uint64, err error) {
 	channels, err := conn.Channels(ctx)
 	for _, channel := range channels {
 		for _, durable := range channel.Durables {
@@ -193,7 +193,7 @@ func openStore(profile string, s *system, service string) (store.Database, error
 	return bolt.Open(s.boltFile(service))
 }
 
-func reportOf(ctx context.Context, profile string, s *system, conn *stan.Conn, n *nemesis, e check.Evidence) (profileReport, error) {
+func reportOf(ctx context.Context, profile string, s *system, conn bus.Conn, n *nemesis, e check.Evidence) (profileReport, error) {
 	channels, err := conn.Channels(ctx)
 	if err != nil {
 		return profileReport{}, err

@@ -16,7 +16,6 @@ import (
 
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
 )
 
 // The bus of an overlay lets in the services with what the overlay gives them, and a stranger only where it
@@ -135,7 +134,7 @@ func environment(c *corev1.Container, secrets map[string]map[string]string) map[
 }
 
 // openBus opens a connection as a service does in that environment. It does not wait for it.
-func openBus(t *testing.T, url, clientID string, environment map[string]string) *stan.Conn {
+func openBus(t *testing.T, url, clientID string, environment map[string]string) bus.Conn {
 	t.Helper()
 	for variable, value := range environment {
 		t.Setenv(variable, value)
@@ -160,7 +159,7 @@ func openBus(t *testing.T, url, clientID string, environment map[string]string) 
 }
 
 // checkTalk publishes an event and waits for it, as a group with a durable.
-func checkTalk(t *testing.T, conn *stan.Conn) {
+func checkTalk(t *testing.T, conn bus.Conn) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
@@ -191,7 +190,7 @@ func checkTalk(t *testing.T, conn *stan.Conn) {
 }
 
 // awaitRefusal waits until the bus has said no.
-func awaitRefusal(t *testing.T, conn *stan.Conn) {
+func awaitRefusal(t *testing.T, conn bus.Conn) {
 	t.Helper()
 	const want = "refuses the credentials"
 	for deadline := time.Now().Add(time.Minute); !strings.Contains(conn.Health().Reason, want); time.Sleep(10 * time.Millisecond) {

@@ -9,28 +9,28 @@ import (
 	"strconv"
 	"strings"
 
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/app"
 )
 
 // backlog asks how many events are on their way: waiting in an outbox, or with the broker and not finished by
 // a group.
 type backlog struct {
-	admin   string
-	monitor *stan.Monitor
-	client  *http.Client
+	admin  string
+	books  app.Books
+	client *http.Client
 }
 
 func newBacklog(adminURL, monitorURL string) (*backlog, error) {
-	monitor, err := stan.NewMonitor(monitorURL)
+	books, err := app.BusConfig{NATSMonitorURL: monitorURL}.OpenBooks()
 	if err != nil {
 		return nil, fmt.Errorf("monitoring of the broker: %w", err)
 	}
-	return &backlog{admin: adminURL, monitor: monitor, client: &http.Client{Transport: &http.Transport{}, Timeout: answerTimeout}}, nil
+	return &backlog{admin: adminURL, books: books, client: &http.Client{Transport: &http.Transport{}, Timeout: answerTimeout}}, nil
 }
 
 func (b *backlog) close() {
 	b.client.CloseIdleConnections()
-	b.monitor.Close()
+	b.books.Close()
 }
 
 // count is how many events are on their way now. Of the members of orders it knows the outbox of the first only.
@@ -42,7 +42,7 @@ func (b *backlog) count(ctx context.Context) (events float64, err error) {
 		}
 		events += waiting
 	}
-	channels, err := b.monitor.Channels(ctx)
+	channels, err := b.books.Channels(ctx)
 	if err != nil {
 		return 0, fmt.Errorf("lag of the groups: %w", err)
 	}

@@ -13,7 +13,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus/stan"
-	"ticketing/pkg/oncall"
+	"ticketing/pkg/telemetry"
 	"ticketing/services/auth"
 )
 
@@ -42,7 +42,7 @@ type Config struct {
 	auth.Limits
 
 	// Volume is the one that DataDir is on, where somebody has said how large it is.
-	oncall.Volume
+	telemetry.Volume
 
 	// passwordCost lets tests sign up without the price of a good hash; 0 stands for the default.
 	passwordCost int

@@ -6,14 +6,14 @@ import (
 	"time"
 
 	"ticketing/pkg/app"
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/services/orders"
 )
 
 // connect is somebody else on the bus.
-func connect(t testing.TB, s *System, clientID string) *stan.Conn {
+func connect(t testing.TB, s *System, clientID string) bus.Conn {
 	t.Helper()
 	conn, err := s.busConfig(clientID, s.NATSURL()).Open(discard())
 	if err != nil {
@@ -75,7 +75,7 @@ func parked(t testing.TB, s *System) []parking.Entry {
 }
 
 // awaitLag waits until the orders group has acknowledged everything on a channel.
-func awaitLag(t testing.TB, conn *stan.Conn, subject event.Subject) {
+func awaitLag(t testing.TB, conn bus.Conn, subject event.Subject) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()

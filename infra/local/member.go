@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"ticketing/pkg/app"
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/httpapi"
 	"ticketing/services/auth"
 	"ticketing/services/orders"
@@ -27,7 +27,7 @@ type member struct {
 	role    string // its service's, and the path of that on the admin listener
 	path    string
 	service app.Service
-	conn    *stan.Conn // nil where the service has no bus
+	conn    bus.Conn // nil where the service has no bus
 
 	leaveGateway func()
 	endRun       context.CancelFunc

@@ -7,7 +7,9 @@ import (
 	"log/slog"
 	"time"
 
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus/stan/stanlimits"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt"
@@ -49,7 +51,7 @@ func (c StoreConfig) Open(database string) (store.Database, error) {
 	return nil, errors.New("no store: set MONGO_URI, or BOLT_FILE to a file of this process alone")
 }
 
-// BusConfig says where the broker is.
+// BusConfig is where the broker is. It decides which broker that is: other packages know only the port, bus.Conn.
 type BusConfig struct {
 	NATSURL        string `envconfig:"NATS_URL" default:"nats://127.0.0.1:4222"`
 	NATSMonitorURL string `envconfig:"NATS_MONITOR_URL" default:"http://127.0.0.1:8222"`
@@ -61,8 +63,8 @@ type BusConfig struct {
 	stan.TLSFiles
 }
 
-// Open opens the connection; it does not wait for the broker. The caller closes it.
-func (c BusConfig) Open(log *slog.Logger) (*stan.Conn, error) {
+// Open opens the connection. It does not wait for the broker. A nil log discards. The caller closes the connection.
+func (c BusConfig) Open(log *slog.Logger) (bus.Conn, error) {
 	conn, err := stan.Open(stan.Config{
 		URL: c.NATSURL, MonitorURL: c.NATSMonitorURL, ClusterID: c.NATSClusterID, ClientID: c.NATSClientID,
 		Credentials: c.Credentials, TLS: c.TLSFiles,
@@ -73,8 +75,36 @@ func (c BusConfig) Open(log *slog.Logger) (*stan.Conn, error) {
 	return conn, nil
 }
 
+// Books are the broker's books, read without a connection to the bus. The caller closes them.
+type Books interface {
+	bus.Inspector
+	// Close ends the network connections that are kept for the next question.
+	Close()
+}
+
+// OpenBooks returns the broker's books at NATSMonitorURL; it needs no other field. It asks nothing yet: an error means
+// that the URL is wrong.
+func (c BusConfig) OpenBooks() (Books, error) {
+	monitor, err := stan.NewMonitor(c.NATSMonitorURL)
+	if err != nil {
+		return nil, err
+	}
+	return monitor, nil
+}
+
+// CheckChannel returns bus.ErrChannel, with the reason, unless the broker can store a channel of this name. It does no
+// I/O.
+func CheckChannel(name string) error { return stanlimits.CheckChannel(name) }
+
+// CheckSubscription returns bus.ErrChannel or bus.ErrSubscription, with the reason, unless the broker can do what s asks.
+// It does no I/O.
+func CheckSubscription(s bus.Subscription) error {
+	_, err := stanlimits.Subscription(s)
+	return err
+}
+
 // CloseBus leaves the bus, within the time that is left of a shutdown.
-func CloseBus(conn *stan.Conn) error {
+func CloseBus(conn bus.Conn) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	return conn.Close(ctx)
@@ -90,7 +120,7 @@ type ServiceConfig struct {
 // Ports are the adapters that a service is made with.
 type Ports struct {
 	Store store.Database
-	Bus   *stan.Conn
+	Bus   bus.Conn
 }
 
 // Serve opens the ports, the store with database where MONGO_DATABASE is not set, serves what open makes of them (see

@@ -1,6 +1,7 @@
 package app_test
 
 import (
+	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"ticketing/pkg/app"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/store"
 )
@@ -110,6 +112,38 @@ func TestABusIsOpenedAndLeft(t *testing.T) {
 	}
 	if err := app.CloseBus(conn); err != nil {
 		t.Errorf("CloseBus without a broker = %v", err)
+	}
+}
+
+func TestBooksAreReadWithoutAConnection(t *testing.T) {
+	broker := stantest.Start(t)
+	if err := stantest.Connect(t, broker, "publisher").Publish(t.Context(), "ticket:created", []byte("{}")); err != nil {
+		t.Fatal(err)
+	}
+	books, err := app.BusConfig{NATSMonitorURL: broker.MonitorURL()}.OpenBooks()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer books.Close()
+	if channel, err := books.Channel(t.Context(), "ticket:created"); err != nil || channel.LastSeq != 1 {
+		t.Errorf("the books show %+v, %v, want one event", channel, err)
+	}
+	if books, err := (app.BusConfig{NATSMonitorURL: "nats://127.0.0.1"}).OpenBooks(); err == nil || books != nil {
+		t.Errorf("the books of a URL of another scheme: %v, %v", books, err)
+	}
+}
+
+func TestWhatTheBrokerCannotDoIsRefused(t *testing.T) {
+	for name, want := range map[string]error{"ticket:created": nil, "": bus.ErrChannel, "ticket created": bus.ErrChannel} {
+		if err := app.CheckChannel(name); !errors.Is(err, want) {
+			t.Errorf("channel %q: %v, want %v", name, err, want)
+		}
+		if err := app.CheckSubscription(bus.Subscription{Channel: name}); !errors.Is(err, want) {
+			t.Errorf("subscription to %q: %v, want %v", name, err, want)
+		}
+	}
+	if err := app.CheckSubscription(bus.Subscription{Channel: "a", AckWait: 1}); !errors.Is(err, bus.ErrSubscription) {
+		t.Errorf("an AckWait of a nanosecond: %v, want ErrSubscription", err)
 	}
 }
 

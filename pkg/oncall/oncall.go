@@ -3,7 +3,7 @@
 // or drop a parked event, and to mend replicas.
 //
 //	busctl parked|gaps|verify|rebuild ──> admin listener ──> Routes ──> replica
-//	Prometheus, probes ──> /metrics, /readyz ──> Metrics, checks ──> replica, outbox, BrokerLog
+//	/metrics (package telemetry), /readyz ──> counts, CheckGaps ──────> replica
 //
 // It must never be on a public listener: payloads and internal reasons are shown as they are.
 package oncall
@@ -111,17 +111,17 @@ func (d *Desk) gaps(w http.ResponseWriter, r *http.Request) error {
 		}
 		age = parsed
 	}
-	found, err := d.findGaps(r.Context(), age)
+	found, err := d.findGaps(r.Context(), age, mostGaps)
 	if err != nil {
 		return err
 	}
 	return httpapi.WriteJSON(w, http.StatusOK, found)
 }
 
-func (d *Desk) findGaps(ctx context.Context, age time.Duration) ([]replica.Gap, error) {
+func (d *Desk) findGaps(ctx context.Context, age time.Duration, limit int) ([]replica.Gap, error) {
 	found := []replica.Gap{} // an empty array, not null
 	for _, kind := range d.Kinds {
-		gaps, err := kind.Gaps(ctx, d.Now().Add(-age), mostGaps-len(found))
+		gaps, err := kind.Gaps(ctx, d.Now().Add(-age), limit-len(found))
 		if err != nil {
 			return nil, err
 		}
@@ -132,7 +132,7 @@ func (d *Desk) findGaps(ctx context.Context, age time.Duration) ([]replica.Gap, 
 
 // CheckGaps is a readiness check that names the oldest of the gaps older than DefaultGapAge.
 func (d *Desk) CheckGaps(ctx context.Context) error {
-	found, err := d.findGaps(ctx, DefaultGapAge)
+	found, err := d.findGaps(ctx, DefaultGapAge, mostGaps)
 	if err != nil || len(found) == 0 {
 		return err
 	}

@@ -16,7 +16,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
@@ -36,7 +35,7 @@ type station struct {
 	t       *testing.T
 	handler http.Handler
 	bus     bus.Publisher
-	conn    *stan.Conn
+	conn    bus.Conn
 	desk    *oncall.Desk
 	broken  atomic.Bool // reactions fail
 }

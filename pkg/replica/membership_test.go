@@ -113,7 +113,7 @@ func TestAMemberTakesMoreAtOnceWhereTheStoreKeepsUp(t *testing.T) {
 		taken := &takings{}
 		// when a member catches up
 		b := watchedBus{server.Connect("member"), taken}
-		runWatched(t, r, b, ConsumerConfig{AckWait: bus.MaxAckWait, MaxInflight: 1000})
+		runWatched(t, r, b, ConsumerConfig{AckWait: 10 * time.Minute, MaxInflight: 1000})
 		awaitLag(t, publisher, 0)
 		// then it has soon joined again with all it may hold, once, and nothing was handed out twice by that
 		if sizes := taken.sizes(); !slices.Equal(sizes, []int{window.First, 1000}) {

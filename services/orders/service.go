@@ -27,6 +27,7 @@ import (
 	"ticketing/pkg/parking"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/store"
+	"ticketing/pkg/telemetry"
 )
 
 // Group is the queue group and durable name of this service, that of the Node version.
@@ -51,7 +52,7 @@ type Deps struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Volume is what is known of the volume that the broker's log is on; zero where nothing is.
-	Volume oncall.Volume
+	Volume telemetry.Volume
 	// Window is how long an order may stay unpaid. 0 stands for DefaultWindow.
 	Window time.Duration
 	// Relay, Replica and Consumer tune these; zero values stand for their defaults.
@@ -69,7 +70,7 @@ type Service struct {
 	tickets  *replica.Replica[Ticket]
 	consumer *replica.Consumer[Ticket]
 	desk     *oncall.Desk
-	log      *oncall.BrokerLog
+	log      *telemetry.BrokerLog
 }
 
 // New opens the service's collections. store.ErrUnavailable where the store cannot be reached; another
@@ -104,7 +105,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 		relay:    relay,
 		tickets:  tickets,
 		consumer: consumer,
-		log:      oncall.NewBrokerLog(deps.Bus, deps.Volume, deps.Now),
+		log:      telemetry.NewBrokerLog(deps.Bus, deps.Volume, deps.Now),
 		desk: &oncall.Desk{
 			Kinds: []oncall.Kind{{Replica: tickets, Rebuilder: consumer}}, Log: deps.Log, Now: deps.Now,
 		},
@@ -132,11 +133,17 @@ func (s *Service) Checks() []httpapi.Check {
 	}, s.log.Checks()...)
 }
 
+// backlog is how many events wait to be published, and how often that has failed in a row.
+func (s *Service) backlog() (waiting, failures int) {
+	status := s.relay.Status()
+	return status.Waiting, status.Failures
+}
+
 // AdminRoutes adds /metrics and what the person on call asks; see oncall.Desk.
 func (s *Service) AdminRoutes(admin chi.Router) {
 	s.desk.Routes(admin)
-	admin.Handle("/metrics", oncall.Metrics{
-		Bus: s.deps.Bus, Group: Group, Log: s.log, Relay: s.relay.Status, Desk: s.desk,
+	admin.Handle("/metrics", telemetry.Metrics{
+		Bus: s.deps.Bus, Group: Group, Log: s.log, Outbox: s.backlog, Replicas: s.desk,
 	}.Handler())
 }
 

@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
@@ -32,7 +32,7 @@ type system struct {
 	service *orders.Service
 	store   *servicetest.Store
 	broker  *stanserver.Server
-	bus     *stan.Conn
+	bus     bus.Conn
 	log     *servicetest.Log
 }
 

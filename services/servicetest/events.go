@@ -7,13 +7,12 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/event"
 )
 
 // Published waits until a channel has at least that many events and returns all that it has then, in order,
 // byte for byte. To find that there are no more, stop the service first.
-func Published(t testing.TB, conn *stan.Conn, subject event.Subject, least int) []string {
+func Published(t testing.TB, conn bus.Conn, subject event.Subject, least int) []string {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), Patience)
 	defer cancel()
@@ -27,7 +26,7 @@ func Published(t testing.TB, conn *stan.Conn, subject event.Subject, least int) 
 }
 
 // read returns the events of a channel up to a sequence.
-func read(t testing.TB, conn *stan.Conn, subject event.Subject, last uint64) []string {
+func read(t testing.TB, conn bus.Conn, subject event.Subject, last uint64) []string {
 	t.Helper()
 	if last == 0 {
 		return nil

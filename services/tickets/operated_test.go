@@ -9,7 +9,7 @@ import (
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/httpapi"
-	"ticketing/pkg/oncall"
+	"ticketing/pkg/telemetry"
 	"ticketing/services/servicetest"
 	"ticketing/services/tickets"
 )
@@ -19,7 +19,7 @@ func TestWhatAFailingCheckDoes(t *testing.T) {
 	s := start(t)
 	service, err := tickets.New(t.Context(), tickets.Deps{
 		Store: s.store, Bus: stantest.Connect(t, s.broker, "tickets-2"), Sessions: servicetest.Sessions(t),
-		Log: s.log.Logger(), Now: servicetest.Now, Volume: oncall.Volume{Size: 1 << 30},
+		Log: s.log.Logger(), Now: servicetest.Now, Volume: telemetry.Volume{Size: 1 << 30},
 	})
 	if err != nil {
 		t.Fatal(err)

@@ -18,9 +18,9 @@ import (
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/idempotency"
 	"ticketing/pkg/identity"
-	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/store"
+	"ticketing/pkg/telemetry"
 )
 
 // Bus is what the service needs of the bus.
@@ -39,7 +39,7 @@ type Deps struct {
 	// Now is the clock.
 	Now func() time.Time
 	// Volume is what is known of the volume that the broker's log is on; zero where nothing is.
-	Volume oncall.Volume
+	Volume telemetry.Volume
 	// Relay tunes the relay; the zero value stands for its defaults.
 	Relay outbox.Config
 }
@@ -50,7 +50,7 @@ type Service struct {
 	tickets *outbox.Entities[Ticket]
 	keys    *idempotency.Keys
 	relay   *outbox.Relay
-	log     *oncall.BrokerLog
+	log     *telemetry.BrokerLog
 }
 
 // New opens the service's collection. store.ErrUnavailable where the store cannot be reached.
@@ -66,7 +66,7 @@ func New(ctx context.Context, deps Deps) (*Service, error) {
 	if err != nil {
 		return nil, err
 	}
-	log := oncall.NewBrokerLog(deps.Bus, deps.Volume, deps.Now)
+	log := telemetry.NewBrokerLog(deps.Bus, deps.Volume, deps.Now)
 	return &Service{deps: deps, tickets: tickets, keys: keys, relay: relay, log: log}, nil
 }
 
@@ -83,9 +83,15 @@ func (s *Service) Checks() []httpapi.Check {
 	}, s.log.Checks()...)
 }
 
+// backlog is how many events wait to be published, and how often that has failed in a row.
+func (s *Service) backlog() (waiting, failures int) {
+	status := s.relay.Status()
+	return status.Waiting, status.Failures
+}
+
 // AdminRoutes adds /metrics.
 func (s *Service) AdminRoutes(admin chi.Router) {
-	admin.Handle("/metrics", oncall.Metrics{Bus: s.deps.Bus, Log: s.log, Relay: s.relay.Status}.Handler())
+	admin.Handle("/metrics", telemetry.Metrics{Bus: s.deps.Bus, Log: s.log, Outbox: s.backlog}.Handler())
 }
 
 // Handler serves the routes under /api/tickets.

@@ -5,7 +5,7 @@ import (
 	"fmt"
 	"testing"
 
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
@@ -27,7 +27,7 @@ type system struct {
 	service *tickets.Service
 	store   *servicetest.Store
 	broker  *stanserver.Server
-	bus     *stan.Conn
+	bus     bus.Conn
 	log     *servicetest.Log
 }
 

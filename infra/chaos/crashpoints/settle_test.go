@@ -27,7 +27,7 @@ func (w *world) evidence() (check.Evidence, error) {
 // quiet returns how many events were published, or an error that says what is still on its way: an event that a group
 // has not acknowledged, or that a service has in hand. One that is acknowledged before its time is in hand.
 func (w *world) quiet() (published uint64, err error) {
-	channels, err := w.monitor.Channels(w.t.Context())
+	channels, err := w.books.Channels(w.t.Context())
 	if err != nil {
 		return 0, err
 	}

@@ -17,7 +17,7 @@ import (
 
 	"ticketing/infra/chaos/load"
 	"ticketing/infra/chaos/process"
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/identity"
@@ -52,7 +52,7 @@ type world struct {
 	t       *testing.T
 	engine  engine
 	broker  *stanserver.Server
-	monitor *stan.Monitor
+	books   app.Books
 	bug     []string // in the environment of all children
 	load    *load.Load
 	members map[string]*member
@@ -74,10 +74,10 @@ func newWorld(t *testing.T, e engine, bug ...string) *world {
 	t.Helper()
 	w := &world{t: t, engine: e, bug: bug, broker: stantest.Start(t), members: map[string]*member{}}
 	var err error
-	if w.monitor, err = stan.NewMonitor(w.broker.MonitorURL()); err != nil {
+	if w.books, err = (app.BusConfig{NATSMonitorURL: w.broker.MonitorURL()}).OpenBooks(); err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(w.monitor.Close)
+	t.Cleanup(w.books.Close)
 	w.client = &http.Client{Timeout: patience, Transport: &http.Transport{}}
 	t.Cleanup(w.client.CloseIdleConnections)
 	for _, role := range []string{roleTickets, roleOrders, roleDiary} {

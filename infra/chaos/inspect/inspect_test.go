@@ -13,7 +13,7 @@ import (
 	"ticketing/infra/chaos/diary"
 	"ticketing/infra/chaos/inspect"
 	"ticketing/pkg/app"
-	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
@@ -34,7 +34,7 @@ const (
 // system is the services whose stores are read, as they run in a chaos run, around one broker.
 type system struct {
 	broker                       *stanserver.Server
-	bus                          *stan.Conn // somebody else's
+	bus                          bus.Conn // somebody else's
 	ticketsDB, ordersDB, diaryDB store.Database
 	ticketsServer, ordersServer  *servicetest.Server
 	ordersService                *orders.Service

@@ -55,7 +55,7 @@ func testGroupResumes(t *testing.T, h Harness) {
 }
 
 func testRedelivery(t *testing.T, h Harness) {
-	const ackWait = bus.MinAckWait
+	const ackWait = againSoon
 	b := h.Start(t, 0)
 	publisher, _ := open(t, b, "publisher")
 	first, _ := open(t, b, "first")
@@ -101,8 +101,8 @@ func testHeldIsNotGivenAgain(t *testing.T, h Harness) {
 	// Given a member of a group and a plain one, which hold the first event and fail at the second,
 	var held []*holder
 	for _, spec := range []bus.Subscription{
-		group("ticket:created", bus.MinAckWait),
-		{Channel: "order:created", AckWait: bus.MinAckWait},
+		group("ticket:created", againSoon),
+		{Channel: "order:created", AckWait: againSoon},
 	} {
 		one := &holder{record: newRecord()}
 		one.member = subscribe(t, conn, spec, one.handle)
@@ -155,7 +155,7 @@ func (h *holder) awaitTimes(t *testing.T, payload string, n int) []delivery {
 }
 
 // holdings gives a member n events that it does not settle, in a group whose other member has come after.
-func holdings(t *testing.T, b Broker, n int) (holder Conn, holderLink Network, m bus.Member, held, other *record) {
+func holdings(t *testing.T, b Broker, n int) (holder bus.Conn, holderLink Network, m bus.Member, held, other *record) {
 	t.Helper()
 	publisher, _ := open(t, b, "publisher")
 	holder, holderLink = open(t, b, "holder")

@@ -19,7 +19,7 @@ func testRestartLosesNothing(t *testing.T, h Harness) {
 	publisher, _ := open(t, b, "publisher")
 	member, _ := open(t, b, "member")
 	got := newRecord()
-	subscribe(t, member, group("ticket:created", bus.MinAckWait), got.acks("member"))
+	subscribe(t, member, group("ticket:created", againSoon), got.acks("member"))
 
 	// Given a publisher that retries what was not stored,
 	published := make(chan struct{})
@@ -62,11 +62,11 @@ func awaitNoLag(t *testing.T, i bus.Inspector, channel string) {
 
 // survives checks that after trouble a connection with two members says so, comes back, and that both get
 // what is published then.
-func survives(t *testing.T, b Broker, trouble func(conn Conn, link Network)) {
+func survives(t *testing.T, b Broker, trouble func(conn bus.Conn, link Network)) {
 	t.Helper()
 	conn, link := open(t, b, "member")
 	grouped, plain := newRecord(), newRecord()
-	subscribe(t, conn, group("ticket:created", bus.MinAckWait), grouped.acks("grouped"))
+	subscribe(t, conn, group("ticket:created", againSoon), grouped.acks("grouped"))
 	subscribe(t, conn, bus.Subscription{Channel: "order:created", Start: bus.FromNow}, plain.acks("plain"))
 
 	trouble(conn, link)
@@ -83,7 +83,7 @@ func survives(t *testing.T, b Broker, trouble func(conn Conn, link Network)) {
 
 func testRestart(t *testing.T, h Harness) {
 	b := h.Start(t, 0)
-	survives(t, b, func(Conn, Network) {
+	survives(t, b, func(bus.Conn, Network) {
 		if err := b.Restart(); err != nil {
 			t.Fatalf("restart: %v", err)
 		}
@@ -91,7 +91,7 @@ func testRestart(t *testing.T, h Harness) {
 }
 
 func testCut(t *testing.T, h Harness) {
-	survives(t, h.Start(t, 0), func(conn Conn, link Network) {
+	survives(t, h.Start(t, 0), func(conn bus.Conn, link Network) {
 		link.Cut()
 		awaitDisconnected(t, conn)
 		link.Heal()
@@ -99,7 +99,7 @@ func testCut(t *testing.T, h Harness) {
 }
 
 func testSilence(t *testing.T, h Harness) {
-	survives(t, h.Start(t, 0), func(conn Conn, link Network) {
+	survives(t, h.Start(t, 0), func(conn bus.Conn, link Network) {
 		// Nothing ends this connection; only the missing answers tell.
 		link.Stall()
 		awaitDisconnected(t, conn)

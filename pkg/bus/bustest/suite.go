@@ -1,7 +1,7 @@
 // Package bustest is the conformance suite of the bus port: the clauses of docs/contract.md, section "The bus
 // port", each a subtest or several, for any adapter and broker.
 //
-//	suite ──> Conn (the adapter under test) ──> Network (cut, stall, heal) ──> Broker (restart)
+//	suite ──> bus.Conn (the adapter under test) ──> Network (cut, stall, heal) ──> Broker (restart)
 //
 // Every connection of the suite has a Network of its own, so that the suite can take it away from one member
 // and leave it to the others.
@@ -15,20 +15,6 @@ import (
 
 	"ticketing/pkg/bus"
 )
-
-// Conn is a connection as the adapter under test makes it.
-type Conn interface {
-	bus.Publisher
-	bus.Sender
-	bus.Subscriber
-	bus.Inspector
-	// Health says whether publishes can succeed and members are subscribed.
-	Health() bus.Health
-	// Connected waits until Health is connected or ctx ends.
-	Connected(ctx context.Context) error
-	// Close leaves the bus, members first.
-	Close(ctx context.Context) error
-}
 
 // Network is the way of one connection to the broker. Its methods may be called concurrently. Link is a
 // Network over TCP.
@@ -47,7 +33,7 @@ type Network interface {
 type Broker interface {
 	// Open opens a connection under a client id over a Network of its own. It need not be connected yet. The
 	// suite closes the connection; the Network ends with the test.
-	Open(t *testing.T, clientID string) (Conn, Network)
+	Open(t *testing.T, clientID string) (bus.Conn, Network)
 	// Restart stops the broker and starts it again.
 	Restart() error
 }
@@ -62,13 +48,21 @@ type Harness struct {
 	Within func(t *testing.T, clause func(t *testing.T))
 	// KeepsDisk: what was stored is still there after a Restart.
 	KeepsDisk bool
+	// InvalidChannels are names that this broker cannot store, and InvalidSubscriptions are what it cannot do. The
+	// suite itself tries only what the port refuses.
+	InvalidChannels      []string
+	InvalidSubscriptions []bus.Subscription
 }
 
 // patience is how long the suite waits for what has to come. Nothing in it depends on things being fast.
 const patience = 60 * time.Second
 
-// neverAgain is an AckWait long enough for no redelivery to happen by itself while a test waits.
-const neverAgain = 5 * time.Minute
+const (
+	// againSoon is an AckWait short enough for a test to wait for the redelivery.
+	againSoon = time.Second
+	// neverAgain is an AckWait long enough for no redelivery to happen by itself while a test waits.
+	neverAgain = 5 * time.Minute
+)
 
 // Run runs the suite.
 func Run(t *testing.T, h Harness) {
@@ -114,7 +108,7 @@ func Run(t *testing.T, h Harness) {
 }
 
 // open opens a connection over a network of its own and waits until it is connected. Both end with the test.
-func open(t *testing.T, b Broker, clientID string) (Conn, Network) {
+func open(t *testing.T, b Broker, clientID string) (bus.Conn, Network) {
 	t.Helper()
 	conn, network := b.Open(t, clientID)
 	t.Cleanup(func() {
@@ -127,7 +121,7 @@ func open(t *testing.T, b Broker, clientID string) (Conn, Network) {
 	return conn, network
 }
 
-func awaitConnected(t *testing.T, conn Conn) {
+func awaitConnected(t *testing.T, conn bus.Conn) {
 	t.Helper()
 	if err := conn.Connected(soon(t)); err != nil {
 		t.Fatalf("not connected: %v", err)
@@ -135,7 +129,7 @@ func awaitConnected(t *testing.T, conn Conn) {
 }
 
 // awaitHealth polls, because the port has no event for it.
-func awaitHealth(t *testing.T, conn Conn, what string, ok func(bus.Health) bool) bus.Health {
+func awaitHealth(t *testing.T, conn bus.Conn, what string, ok func(bus.Health) bool) bus.Health {
 	t.Helper()
 	deadline := time.Now().Add(patience)
 	for !ok(conn.Health()) {
@@ -147,7 +141,7 @@ func awaitHealth(t *testing.T, conn Conn, what string, ok func(bus.Health) bool)
 	return conn.Health()
 }
 
-func awaitDisconnected(t *testing.T, conn Conn) {
+func awaitDisconnected(t *testing.T, conn bus.Conn) {
 	t.Helper()
 	health := awaitHealth(t, conn, "disconnected", func(h bus.Health) bool { return !h.Connected })
 	if health.Reason == "" {

@@ -5,13 +5,16 @@ import (
 	"net"
 	"net/url"
 	"strconv"
+	"strings"
 	"testing"
 	"time"
 
 	"go.uber.org/goleak"
 
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest"
 	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus/stan/stanlimits"
 	"ticketing/pkg/bus/stan/stanserver"
 )
 
@@ -21,16 +24,32 @@ func TestMain(m *testing.M) {
 
 func TestConformanceFileStore(t *testing.T) {
 	t.Parallel()
-	bustest.Run(t, bustest.Harness{KeepsDisk: true, Start: func(t *testing.T, limit int) bustest.Broker {
+	h := harness(func(t *testing.T, limit int) bustest.Broker {
 		return startBroker(t, stanserver.Config{Dir: t.TempDir(), MaxMessages: limit})
-	}})
+	})
+	h.KeepsDisk = true
+	bustest.Run(t, h)
 }
 
 func TestConformanceMemoryStore(t *testing.T) {
 	t.Parallel()
-	bustest.Run(t, bustest.Harness{Start: func(t *testing.T, limit int) bustest.Broker {
+	bustest.Run(t, harness(func(t *testing.T, limit int) bustest.Broker {
 		return startBroker(t, stanserver.Config{MaxMessages: limit})
-	}})
+	}))
+}
+
+// harness has what NATS Streaming cannot store or do.
+func harness(start func(t *testing.T, limit int) bustest.Broker) bustest.Harness {
+	return bustest.Harness{
+		Start:           start,
+		InvalidChannels: []string{"a..b", ".a", "a.", "a b", "a*", ">", "a/b", "ü", strings.Repeat("x", 201)},
+		InvalidSubscriptions: []bus.Subscription{
+			{Channel: "a", Group: "g:h", Durable: "d"},
+			{Channel: "a", AckWait: stanlimits.MinAckWait - 1},
+			{Channel: "a", AckWait: stanlimits.MaxAckWait + 1},
+			{Channel: "a", MaxInflight: stanlimits.MaxMaxInflight + 1},
+		},
+	}
 }
 
 // broker is an embedded server that can be restarted on its ports.
@@ -70,7 +89,7 @@ func (b *broker) Restart() error {
 	return nil
 }
 
-func (b *broker) Open(t *testing.T, clientID string) (bustest.Conn, bustest.Network) {
+func (b *broker) Open(t *testing.T, clientID string) (bus.Conn, bustest.Network) {
 	t.Helper()
 	link := linkTo(t, b)
 	return open(t, b.config(clientID, link.Addr())), link

@@ -12,10 +12,11 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan/stanlimits"
 )
 
-// Conn is a client id at a NATS Streaming cluster. Its owner goroutine connects, and connects again, until
-// Close. All methods may be called concurrently.
+// Conn implements bus.Conn as one client id at a NATS Streaming cluster. Its owner goroutine connects, and connects
+// again, until Close.
 type Conn struct {
 	*Monitor // the methods of bus.Inspector
 
@@ -37,16 +38,12 @@ type Conn struct {
 }
 
 var (
-	_ bus.Publisher  = (*Conn)(nil)
-	_ bus.Sender     = (*Conn)(nil)
-	_ bus.Subscriber = (*Conn)(nil)
-	_ bus.Inspector  = (*Conn)(nil)
-	_ bus.Inspector  = (*Monitor)(nil)
+	_ bus.Conn      = (*Conn)(nil)
+	_ bus.Inspector = (*Monitor)(nil)
 )
 
-// Open checks cfg and returns at once; connecting goes on behind it, for as long as it takes. Health
-// tells how far it is. The only errors are those of cfg. A nil log discards. The caller must Close what
-// it has opened.
+// Open checks cfg and returns at once. Connecting goes on in the background, for as long as it takes; Health reports how
+// far it is. The only errors are those of cfg. A nil log discards. The caller closes the connection.
 func Open(cfg Config, log *slog.Logger) (*Conn, error) {
 	cfg, err := cfg.withDefaults()
 	if err != nil {
@@ -74,8 +71,7 @@ func Open(cfg Config, log *slog.Logger) (*Conn, error) {
 	return c, nil
 }
 
-// Health says whether publishes can succeed and every member is subscribed, and if not, what is
-// missing. A connection that died without a word is noticed after three ping intervals.
+// Health implements bus.HealthReporter. A connection that died without a word is noticed after three ping intervals.
 func (c *Conn) Health() bus.Health {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -84,8 +80,7 @@ func (c *Conn) Health() bus.Health {
 	return health
 }
 
-// Connected returns nil as soon as Health is connected. bus.ErrUnavailable, with what is missing, when
-// ctx ends first; bus.ErrClosed after Close.
+// Connected implements bus.Conn.
 func (c *Conn) Connected(ctx context.Context) error {
 	for {
 		c.mu.Lock()
@@ -128,7 +123,7 @@ func (c *Conn) Publish(ctx context.Context, channel string, data []byte) error {
 
 // Send implements bus.Sender, with the errors of Publish. At most publishWindow events are without an answer.
 func (c *Conn) Send(ctx context.Context, channel string, data []byte, answered func(error)) {
-	if err := bus.CheckChannel(channel); err != nil {
+	if err := stanlimits.CheckChannel(channel); err != nil {
 		answered(err)
 		return
 	}
@@ -140,10 +135,8 @@ func (c *Conn) Send(ctx context.Context, channel string, data []byte, answered f
 	s.publish(ctx, channel, data, answered)
 }
 
-// Close leaves the bus: it takes no more calls, closes every member (bus.Member), then the connection,
-// waits for what it started, and logs the totals of Health, which end with it. When ctx ends first it leaves
-// without waiting for the handlers and returns ctx's error. Publishes under way fail; their outcome is unknown.
-// Closing twice returns bus.ErrClosed.
+// Close implements bus.Conn. It waits for every goroutine of the connection, and logs the totals of Health, which end
+// with it. Publishes under way fail.
 func (c *Conn) Close(ctx context.Context) error {
 	members, err := c.beginClose()
 	if err != nil {

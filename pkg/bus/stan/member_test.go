@@ -9,6 +9,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest"
 	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/bus/stan/stanlimits"
 	"ticketing/pkg/bus/stan/stanserver"
 )
 
@@ -115,7 +116,7 @@ func TestABlockedHandlerDoesNotFillTheMemory(t *testing.T) {
 			cfg.PublishTimeout = patience // the copies take the way of the publishes' answers
 			conn := connected(t, cfg)
 			spec := ordersGroup()
-			spec.AckWait, spec.MaxInflight = bus.MinAckWait, tt.inflight
+			spec.AckWait, spec.MaxInflight = stanlimits.MinAckWait, tt.inflight
 
 			// Given a handler that blocks while the broker sends the same events again each AckWait,
 			release := make(chan struct{})

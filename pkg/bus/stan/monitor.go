@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan/stanlimits"
 )
 
 const (
@@ -90,7 +91,7 @@ func (m *Monitor) Channels(ctx context.Context) ([]bus.Channel, error) {
 
 // Channel implements bus.Inspector.
 func (m *Monitor) Channel(ctx context.Context, name string) (bus.Channel, error) {
-	if err := bus.CheckChannel(name); err != nil {
+	if err := stanlimits.CheckChannel(name); err != nil {
 		return bus.Channel{}, err
 	}
 	var z channelz

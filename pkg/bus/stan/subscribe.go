@@ -6,18 +6,22 @@ import (
 	"math/rand/v2"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan/stanlimits"
 )
 
-// Subscribe implements bus.Subscriber.
+// Subscribe implements bus.Subscriber within the limits of package stanlimits.
 //
-// AckWait is rounded up to whole seconds. A plain subscription whose connection was lost goes on at the
-// first event that was not settled with nil; where the broker's disk was lost too it goes on with what is
-// published from then on. One from now on learns from the broker's monitoring where it begins. Without an answer
-// there, within two seconds, and with nothing seen when the connection is lost, it goes back to the oldest
-// event, as nothing less is sure to miss none. While a handler blocks longer than AckWait, at most twice MaxInflight
-// messages and 32 MiB are kept for it; what is beyond is dropped un-acked, and comes again.
+// AckWait is rounded up to whole seconds. A plain subscription whose connection was lost resumes at the first event that
+// was not settled with nil. If the broker's disk was lost too it resumes with what is published from then on.
+//
+// A subscription with bus.FromNow asks the broker's monitoring where it begins. If there is no answer within two seconds,
+// and the connection is lost before it has seen an event, it goes back to the oldest event: only that is sure to miss
+// none.
+//
+// While a handler blocks longer than AckWait, at most twice MaxInflight messages and 32 MiB are kept for it. The adapter
+// drops the rest un-acked, and it comes again.
 func (c *Conn) Subscribe(ctx context.Context, spec bus.Subscription, handle bus.Handler) (bus.Member, error) {
-	spec, err := spec.WithDefaults()
+	spec, err := stanlimits.Subscription(spec)
 	if err != nil {
 		return nil, err
 	}

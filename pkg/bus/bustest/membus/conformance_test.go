@@ -5,12 +5,18 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest"
 	"ticketing/pkg/bus/bustest/membus"
+	"ticketing/pkg/bus/stan/stanlimits"
 )
 
 func TestConformanceInABubble(t *testing.T) {
-	bustest.Run(t, bustest.Harness{KeepsDisk: true, Start: start, Within: synctest.Test})
+	bustest.Run(t, bustest.Harness{
+		KeepsDisk: true, Start: start, Within: synctest.Test,
+		InvalidChannels:      []string{"a..b", "a*"},
+		InvalidSubscriptions: []bus.Subscription{{Channel: "a", AckWait: stanlimits.MinAckWait - 1}},
+	})
 }
 
 func start(t *testing.T, limit int) bustest.Broker {
@@ -21,7 +27,7 @@ func start(t *testing.T, limit int) bustest.Broker {
 
 type broker struct{ *membus.Bus }
 
-func (b broker) Open(_ *testing.T, clientID string) (bustest.Conn, bustest.Network) {
+func (b broker) Open(_ *testing.T, clientID string) (bus.Conn, bustest.Network) {
 	c := b.Connect(clientID)
 	return c, network{c}
 }

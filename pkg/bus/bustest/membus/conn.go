@@ -11,9 +11,10 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/bus/stan/stanlimits"
 )
 
-// Conn is a connection as bus/stan makes it. Its methods may be called concurrently.
+// Conn is a connection as bus/stan makes it, with the same limits of names and options.
 type Conn struct {
 	bus *Bus
 	id  string
@@ -30,13 +31,7 @@ type Conn struct {
 	changed     chan struct{} // closed, and replaced, when the connection comes, goes or is closed
 }
 
-var (
-	_ bus.Publisher      = (*Conn)(nil)
-	_ bus.Sender         = (*Conn)(nil)
-	_ bus.Subscriber     = (*Conn)(nil)
-	_ bus.Inspector      = (*Conn)(nil)
-	_ bus.HealthReporter = (*Conn)(nil)
-)
+var _ bus.Conn = (*Conn)(nil)
 
 // Publish implements bus.Publisher. It waits while the connection stalls.
 func (c *Conn) Publish(ctx context.Context, channel string, data []byte) error {
@@ -61,7 +56,7 @@ func (c *Conn) Send(ctx context.Context, channel string, data []byte, answered f
 		}
 		c.bus.answers = append(c.bus.answers, func() { answered(err) })
 	}
-	err := bus.CheckChannel(channel)
+	err := stanlimits.CheckChannel(channel)
 	switch {
 	case err != nil:
 		answer(err)
@@ -78,10 +73,10 @@ func (c *Conn) Send(ctx context.Context, channel string, data []byte, answered f
 	}
 }
 
-// Subscribe implements bus.Subscriber. AckWait is rounded up to whole seconds, as by bus/stan. Over a lost connection
-// a plain subscription goes on like a group, with the un-acked events first.
+// Subscribe implements bus.Subscriber. It rounds AckWait up to whole seconds, as bus/stan does. After a lost connection a
+// plain subscription resumes like a group, with the un-acked events first.
 func (c *Conn) Subscribe(ctx context.Context, spec bus.Subscription, handle bus.Handler) (bus.Member, error) {
-	spec, err := spec.WithDefaults()
+	spec, err := stanlimits.Subscription(spec)
 	if err != nil {
 		return nil, err
 	}
@@ -122,7 +117,7 @@ func (c *Conn) Channels(ctx context.Context) ([]bus.Channel, error) {
 
 // Channel implements bus.Inspector.
 func (c *Conn) Channel(ctx context.Context, name string) (bus.Channel, error) {
-	if err := bus.CheckChannel(name); err != nil {
+	if err := stanlimits.CheckChannel(name); err != nil {
 		return bus.Channel{}, err
 	}
 	channels, err := c.Channels(ctx)
@@ -141,14 +136,12 @@ func (c *Conn) Health() bus.Health {
 	return c.health
 }
 
-// Connected returns nil as soon as Health is connected: bus.ErrUnavailable if ctx ends first, bus.ErrClosed after
-// Close.
+// Connected implements bus.Conn.
 func (c *Conn) Connected(ctx context.Context) error {
 	return c.await(ctx, func() bool { return c.health.Connected })
 }
 
-// Close closes the members (bus.Member), then the connection. If ctx ends first it leaves without waiting for the
-// handlers and returns ctx's error. Closing twice returns bus.ErrClosed.
+// Close implements bus.Conn.
 func (c *Conn) Close(ctx context.Context) error {
 	c.bus.mu.Lock()
 	if c.closing {

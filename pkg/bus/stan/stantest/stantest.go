@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan"
 	"ticketing/pkg/bus/stan/stanserver"
 )
@@ -25,8 +26,8 @@ func Start(t testing.TB) *stanserver.Server {
 	return server
 }
 
-// Connect opens a connection that is closed with the test, and waits until it is there.
-func Connect(t testing.TB, server *stanserver.Server, clientID string) *stan.Conn {
+// Connect opens a connection and waits until it is connected. It is closed with the test.
+func Connect(t testing.TB, server *stanserver.Server, clientID string) bus.Conn {
 	t.Helper()
 	conn, err := stan.Open(stan.Config{
 		URL: server.URL(), MonitorURL: server.MonitorURL(), ClusterID: ClusterID, ClientID: clientID,

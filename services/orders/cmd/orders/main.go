@@ -8,14 +8,14 @@ import (
 	"time"
 
 	"ticketing/pkg/app"
-	"ticketing/pkg/oncall"
+	"ticketing/pkg/telemetry"
 	"ticketing/services/orders"
 )
 
 type config struct {
 	app.ServiceConfig
 	app.SessionConfig
-	oncall.Volume
+	telemetry.Volume
 	// Window is how long an order may stay unpaid.
 	Window time.Duration `envconfig:"ORDER_WINDOW" default:"15m"`
 }

@@ -7,14 +7,14 @@ import (
 	"time"
 
 	"ticketing/pkg/app"
-	"ticketing/pkg/oncall"
+	"ticketing/pkg/telemetry"
 	"ticketing/services/tickets"
 )
 
 type config struct {
 	app.ServiceConfig
 	app.SessionConfig
-	oncall.Volume
+	telemetry.Volume
 }
 
 func main() { app.Main("tickets", run) }

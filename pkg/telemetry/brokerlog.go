@@ -1,4 +1,4 @@
-package oncall
+package telemetry
 
 import (
 	"cmp"
@@ -11,21 +11,22 @@ import (
 	"ticketing/pkg/httpapi"
 )
 
-// DefaultWarnDays is how early it is said that the volume will be full: there is a weekend in it.
+// DefaultWarnDays is how many days before the volume is full the service reports it: a week includes a weekend.
 const DefaultWarnDays = 7
 
 const (
 	// lookEvery bounds how often the broker is asked, whoever asks us.
 	lookEvery = time.Minute
-	// lookTimeout is below that of a readiness check, which a look must never be the end of.
+	// lookTimeout is shorter than that of a readiness check, so that a look never makes one time out.
 	lookTimeout = time.Second
 )
 
 // Volume is where the broker keeps its log.
 type Volume struct {
-	// Size of the volume; 0 where it is not known, and then nothing is said about when it is full.
+	// Size of the volume. 0 means unknown: then nothing reports when it will be full.
 	Size Bytes `envconfig:"BROKER_VOLUME"`
-	// WarnDays is how many days before that the service says that it is degraded; 0 stands for DefaultWarnDays.
+	// WarnDays is how many days before the volume is full the service reports that it is degraded. 0 means
+	// DefaultWarnDays.
 	WarnDays uint `envconfig:"BROKER_VOLUME_WARN_DAYS"`
 }
 
@@ -34,8 +35,8 @@ type Volume struct {
 //	/metrics, /readyz ──> Look, at most once a minute ──> bus.Inspector
 //	                        └──> sizes of the last day ──> Growth ──> a day, days left
 //
-// It counts what it has seen itself and not the mean since the log's first event, which would notice a
-// busier time only when it is old. It has no goroutine: it looks when it is asked. It may be used concurrently.
+// It uses the growth that it has seen itself, not the mean since the log's first event: an old log's mean hardly moves
+// when traffic rises. It has no goroutine and looks only when it is asked. It may be used concurrently.
 type BrokerLog struct {
 	bus    Bus
 	volume Volume
@@ -54,15 +55,15 @@ type Bus interface {
 	bus.Inspector
 }
 
-// NewBrokerLog returns the log of that broker. Nothing is asked yet. now is the clock.
+// NewBrokerLog returns the log of the broker behind bus. It asks nothing yet. now is the clock.
 func NewBrokerLog(bus Bus, volume Volume, now func() time.Time) *BrokerLog {
 	volume.WarnDays = cmp.Or(volume.WarnDays, DefaultWarnDays)
 	return &BrokerLog{bus: bus, volume: volume, now: now}
 }
 
-// Look returns the growth as it was at most a minute ago, whatever has been done to the clock, bus.ErrUnavailable where the bus is not connected or
-// its monitoring does not answer. A broker that has just started does not know all of its channels, so its
-// size counts only once it is connected to.
+// Look returns the growth as it was at most a minute ago, even if the clock was set meanwhile. It returns
+// bus.ErrUnavailable if the bus is not connected or its monitoring does not answer. A broker that has just started does
+// not know all of its channels, so its size counts only once the bus is connected.
 func (l *BrokerLog) Look(ctx context.Context) (Growth, error) {
 	if err := l.bus.Health().Err(); err != nil {
 		return Growth{}, err
@@ -70,7 +71,7 @@ func (l *BrokerLog) Look(ctx context.Context) (Growth, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	now := l.now()
-	// A last look that is still to come says only that the clock was set back.
+	// A last look in the future means that the clock was set back.
 	if since := now.Sub(l.looked); since < 0 || since >= lookEvery {
 		l.look(ctx, now)
 	}
@@ -89,8 +90,8 @@ func (l *BrokerLog) look(ctx context.Context, now time.Time) {
 	}
 }
 
-// Checks is a readiness check that degrades the service, and never takes it out of service, once the
-// volume will be full within WarnDays, or where that cannot be looked at. There is none where the volume's size is not known.
+// Checks returns the readiness check of the log, or none if the volume's size is unknown. The check degrades the
+// service, without taking it out of service, if the volume will be full within WarnDays or if Look fails.
 func (l *BrokerLog) Checks() []httpapi.Check {
 	if l.volume.Size == 0 {
 		return nil
@@ -114,19 +115,19 @@ func (l *BrokerLog) check(ctx context.Context) error {
 		growth.To.Bytes, l.volume.Size, days)
 }
 
-func (l *BrokerLog) collect(ctx context.Context, gauge gaugeFunc) {
+func (l *BrokerLog) collect(ctx context.Context, out output) {
 	growth, err := l.Look(ctx)
 	if err != nil {
 		return
 	}
-	gauge(describe("broker_log_bytes", "Size of the broker's log, all channels together."), float64(growth.To.Bytes))
+	out.gauge(describe("broker_log_bytes", "Size of the broker's log, all channels together."), float64(growth.To.Bytes))
 	if perDay, known := growth.PerDay(); known {
-		gauge(describe("broker_log_growth_bytes_per_day", "Growth of the broker's log over the last day, or since the service started."), perDay)
+		out.gauge(describe("broker_log_growth_bytes_per_day", "Growth of the broker's log over the last day, or since the service started."), perDay)
 	}
 	if l.volume.Size != 0 {
-		gauge(describe("broker_volume_bytes", "Size of the volume that the broker's log is on, as configured."), float64(l.volume.Size))
+		out.gauge(describe("broker_volume_bytes", "Size of the volume that the broker's log is on, as configured."), float64(l.volume.Size))
 	}
 	if days, known := growth.DaysLeft(l.volume.Size); known {
-		gauge(describe("broker_log_days_left", "Days until that volume is full, if the log goes on growing so."), days)
+		out.gauge(describe("broker_log_days_left", "Days until that volume is full, if the log goes on growing so."), days)
 	}
 }

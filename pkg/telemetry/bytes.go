@@ -1,4 +1,4 @@
-package oncall
+package telemetry
 
 import (
 	"fmt"
@@ -7,14 +7,14 @@ import (
 	"strings"
 )
 
-// Bytes is a size, as people write and read it.
+// Bytes is a size in bytes that reads and prints as people write it.
 type Bytes uint64
 
 // suffixes are those of a Kubernetes volume, in steps of 1024.
 var suffixes = []string{"", "Ki", "Mi", "Gi", "Ti", "Pi"}
 
-// UnmarshalText reads a whole number of bytes above 0, plain or with one of the suffixes Ki to Pi that a
-// volume's size has on Kubernetes: "2147483648" and "2Gi" are the same.
+// UnmarshalText reads a whole number of bytes above 0, plain or with one of the suffixes Ki to Pi of a Kubernetes
+// volume: "2147483648" and "2Gi" are the same size.
 func (b *Bytes) UnmarshalText(text []byte) error {
 	digits := strings.TrimRight(string(text), "KMGTPi")
 	for step, suffix := range suffixes {
