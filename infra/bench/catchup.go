@@ -12,6 +12,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/service"
 	"ticketing/services/orders"
 )
 
@@ -74,7 +75,7 @@ func (b *backlog) drainByMembers(ctx context.Context, members int) (_ []float64,
 	if err != nil {
 		return nil, err
 	}
-	until.add(func() error { return b.forgetGroup(forgetter, orders.Group) })
+	until.add(func() error { return b.forgetGroup(forgetter, service.Group(orders.Name)) })
 	db, err := b.env.database(&until, "orders")
 	if err != nil {
 		return nil, err

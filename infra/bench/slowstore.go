@@ -8,6 +8,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 	"ticketing/services/orders"
 )
@@ -57,7 +58,7 @@ func (b *backlog) drainSlowly(ctx context.Context, until *cleanup, conn *stan.Co
 	if err != nil {
 		return 0, err
 	}
-	until.add(func() error { return b.forgetGroup(forgetter, orders.Group) })
+	until.add(func() error { return b.forgetGroup(forgetter, service.Group(orders.Name)) })
 	db, err := b.env.database(until, "orders")
 	if err != nil {
 		return 0, err

@@ -6,13 +6,13 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
-	"ticketing/services/orders"
+	"ticketing/pkg/service"
 )
 
 // watchedBus is a bus that tells when an event was acknowledged. A consumer acks after its write, so that
 // is the moment at which what the event asked for is durable and visible, and nobody has to poll for it.
 type watchedBus struct {
-	orders.Bus
+	service.Bus
 	acked func(m bus.Message)
 }
 

@@ -5,8 +5,8 @@ import (
 	"strings"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
-	"ticketing/services/orders"
 )
 
 // trappedDatabase is a store whose writes pass the trap's points.
@@ -65,7 +65,7 @@ func (c trappedCollection) Forget(ctx context.Context, sent []store.Sent) error 
 
 // trappedBus is a connection to the bus whose publishes and acks pass the trap's points.
 type trappedBus struct {
-	orders.Bus
+	service.Bus
 	trap *trap
 	// acksEarly is a planted bug: an event is acknowledged before it is handled.
 	acksEarly bool
