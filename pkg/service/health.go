@@ -49,14 +49,18 @@ func (s *Service) checkLoss(ctx context.Context) error {
 
 // AwaitReady waits until the service has all that it needs to be ready. An error names what is missing when ctx ends.
 func (s *Service) AwaitReady(ctx context.Context) error {
+	var missing error
 	for {
 		err := s.notReady(ctx)
 		if err == nil {
 			return nil
 		}
+		if missing == nil || ctx.Err() == nil { // else it says only that ctx has ended
+			missing = err
+		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", s.Name, err)
+			return fmt.Errorf("%s is not ready: %w", s.Name, missing)
 		case <-time.After(5 * time.Millisecond):
 		}
 	}
