@@ -28,7 +28,6 @@ func Own[T any](ctx context.Context, s *Service, spec store.Spec, kind outbox.Ki
 	config.Now = s.Now
 	relay := outbox.NewRelay(records, s.Bus, config, s.Log)
 	s.relays = append(s.relays, relay)
-	s.Background(relay.Run)
 	return outbox.NewEntities(kind, records, relay, s.Now), nil
 }
 

@@ -391,6 +391,28 @@ func TestWorkThatFailsEndsTheOtherWork(t *testing.T) {
 	})
 }
 
+// What the work in the background writes while it finishes is published before the service ends.
+func TestRelaysEndLast(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		owner := &owner{}
+		s := open(t, deps(t, "demo"), func(ctx context.Context, s *service.Service, cfg struct{}) error {
+			s.Background(func(ctx context.Context) error {
+				<-ctx.Done()
+				time.Sleep(time.Second)
+				_, err := owner.tickets.Create(context.WithoutCancel(ctx), first, thing{Name: "last"})
+				return err
+			})
+			return owner.build(ctx, s, cfg)
+		})
+		stop := start(t, s)
+		synctest.Wait()
+		stop()
+		if channel, err := s.Bus.Channel(t.Context(), "ticket:made"); err != nil || channel.LastSeq != 1 {
+			t.Errorf("the channel is %+v, %v, want one event", channel, err)
+		}
+	})
+}
+
 // limit is a configuration that can be checked.
 type limit int
 

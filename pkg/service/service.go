@@ -165,17 +165,26 @@ func (s *Service) Handler() http.Handler { return s.public }
 func (s *Service) AdminHandler() http.Handler { return s.admin }
 
 // Run publishes and takes events and does all other work in the background until ctx ends, then finishes what it has
-// begun. End the HTTP server first, so that the events of its last requests are still published. Call it once.
+// begun. The relays end last, so that they publish what the other work has written. End the HTTP server first, for the
+// same reason. Call Run once.
 func (s *Service) Run(ctx context.Context) error {
-	running, ctx := errgroup.WithContext(ctx)
-	for _, work := range s.background {
-		running.Go(func() error { return work(ctx) })
+	publish, stopPublishing := context.WithCancel(context.WithoutCancel(ctx))
+	defer stopPublishing()
+	var publishing errgroup.Group
+	for _, relay := range s.relays {
+		publishing.Go(func() error { return relay.Run(publish) })
 	}
-	running.Go(func() error { // also a service without such work runs until it is told to end
+	working, ctx := errgroup.WithContext(ctx)
+	for _, work := range s.background {
+		working.Go(func() error { return work(ctx) })
+	}
+	working.Go(func() error { // also a service without such work runs until it is told to end
 		<-ctx.Done()
 		return nil
 	})
-	if err := running.Wait(); err != nil {
+	err := working.Wait()
+	stopPublishing()
+	if err := errors.Join(err, publishing.Wait()); err != nil {
 		return fmt.Errorf("run %s: %w", s.Name, err)
 	}
 	return nil
