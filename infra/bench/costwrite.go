@@ -60,7 +60,7 @@ func prepareWriters(ctx context.Context, env *environment, s sizes, tickets int)
 	}
 	return &filledWriters{
 		writers: writers{env: env, clients: s.clients, writes: s.writes},
-		path:    path, raw: raw, eventBytes: len(write.Emit.Data) + len(write.Emit.Channel),
+		path:    path, raw: raw, eventBytes: len(write.Emit[0].Data) + len(write.Emit[0].Channel),
 	}, nil
 }
 

@@ -77,7 +77,7 @@ func (o *outboxes) fill(ctx context.Context, records store.Collection) error {
 		m := o.messages[i]
 		batches[e.Version] = append(batches[e.Version], store.Write{
 			ID: string(e.ID), Revision: int64(e.Version), Version: int64(e.Version), State: m.data,
-			Emit: &store.Event{Channel: m.channel, At: time.Now(), Data: m.data},
+			Emit: []store.Event{{Channel: m.channel, At: time.Now(), Data: m.data}},
 		})
 	}
 	for _, batch := range batches {

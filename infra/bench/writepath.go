@@ -111,7 +111,7 @@ func newTicket() (store.Write, error) {
 	if err != nil {
 		return store.Write{}, fmt.Errorf("encode the event: %w", err)
 	}
-	emit := &store.Event{Channel: string(payload.Subject()), At: now, Data: data}
+	emit := []store.Event{{Channel: string(payload.Subject()), At: now, Data: data}}
 	return store.Write{ID: string(payload.ID), State: state, Emit: emit}, nil
 }
 

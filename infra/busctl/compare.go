@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"reflect"
 	"strings"
@@ -23,11 +24,11 @@ const (
 // difference is one entity whose replica is not as its source.
 type difference struct {
 	ID string `json:"id"`
-	// Source and Replica are the versions; nil where there is none.
+	// Source and Replica are the versions; nil if there is none.
 	Source  *int64 `json:"source"`
 	Replica *int64 `json:"replica"`
 	What    string `json:"what"`
-	// Outcome is what came of mending it; empty where that was not asked for.
+	// Outcome is what came of mending it; empty if that was not asked for.
 	Outcome string `json:"outcome,omitempty"`
 }
 
@@ -38,8 +39,8 @@ type document struct {
 	body    json.RawMessage
 }
 
-// compare tells how a replica differs; nil where it does not. Either may be nil. Of the content every
-// field of the replica's state is compared with the field of the same name; the source may have more.
+// compare returns how a replica differs from its source; nil if it does not. Either may be nil. Content is compared
+// field by field, over the fields that either side has.
 func compare(id string, source *document, mine *replica.Item) *difference {
 	d := &difference{ID: id}
 	if source != nil {
@@ -66,20 +67,37 @@ func compare(id string, source *document, mine *replica.Item) *difference {
 	return d
 }
 
+// sameContent compares all fields but the id and the version, which are compared on their own. A field that one side
+// lacks counts as its zero value: so one that was added later, and has its default, is no difference.
 func sameContent(source, state json.RawMessage) bool {
 	var theirs, mine map[string]any // values: one side may escape what the other does not
 	if json.Unmarshal(source, &theirs) != nil || json.Unmarshal(state, &mine) != nil {
 		return false
 	}
-	for name, value := range mine {
-		if !reflect.DeepEqual(value, theirs[name]) {
-			return false
-		}
+	for _, fields := range []map[string]any{theirs, mine} {
+		delete(fields, "id")
+		delete(fields, "version")
+		prune(fields)
 	}
-	// An optional field that only the source has would be missed above: orderId, while it is reserved.
-	_, reserved := theirs["orderId"]
-	_, seen := mine["orderId"]
-	return reserved == seen
+	return maps.EqualFunc(theirs, mine, func(a, b any) bool { return reflect.DeepEqual(a, b) }) // nil is empty
+}
+
+// prune removes the fields that have their zero value from decoded JSON, in nested objects too. It reports whether
+// value is a zero value then: null, false, 0, "", or an array or object with nothing in it.
+func prune(value any) (zero bool) {
+	switch v := value.(type) {
+	case nil:
+		return true
+	case map[string]any:
+		maps.DeleteFunc(v, func(_ string, field any) bool { return prune(field) })
+		return len(v) == 0
+	case []any:
+		for _, item := range v {
+			prune(item)
+		}
+		return len(v) == 0
+	}
+	return reflect.ValueOf(value).IsZero()
 }
 
 // comparison knows where both sides are.
@@ -89,8 +107,8 @@ type comparison struct {
 	service admin
 }
 
-// compareAll walks both lists, which are in the order of ids, side by side. Differences found so are
-// only suspects: both sides change while they are read.
+// compareAll walks both lists, which are in the order of ids, side by side. The differences it finds are only suspects,
+// because both sides change while they are read.
 func (c comparison) compareAll(ctx context.Context) (checked int, suspects []difference, err error) {
 	sources := &pages[document]{next: func(ctx context.Context, query string) ([]document, string, error) {
 		return c.sourcePage(ctx, query)
@@ -125,7 +143,7 @@ func (c comparison) compareAll(ctx context.Context) (checked int, suspects []dif
 	}
 }
 
-// first is the smaller of two ids, with those of the two that have it.
+// first returns the smaller of two ids, and those of the two that have it.
 func first(theirs *document, mine *replica.Item) (string, *document, *replica.Item) {
 	switch {
 	case theirs == nil:
@@ -138,7 +156,7 @@ func first(theirs *document, mine *replica.Item) (string, *document, *replica.It
 	return theirs.ID, theirs, mine
 }
 
-// compareOne looks at one entity, its source last: so a replica cannot seem ahead because it was read later.
+// compareOne reads one entity, its source last, so that a replica cannot seem ahead because it was read later.
 func (c comparison) compareOne(ctx context.Context, id string) (*difference, error) {
 	var mine *replica.Item
 	var item replica.Item
@@ -161,7 +179,7 @@ func (c comparison) compareOne(ctx context.Context, id string) (*difference, err
 	return compare(id, theirs, mine), nil
 }
 
-// readSource returns the entity's document, nil where there is none.
+// readSource returns the entity's document, nil if there is none.
 func (c comparison) readSource(ctx context.Context, id string) (json.RawMessage, error) {
 	var body json.RawMessage
 	_, err := c.at(c.source).ask(ctx, http.MethodGet, "/"+id, &body)

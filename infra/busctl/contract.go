@@ -1,43 +1,18 @@
 package main
 
-import (
-	"fmt"
-	"slices"
-	"strings"
+import "ticketing/pkg/event"
 
-	"ticketing/pkg/event"
-)
-
-// breach says why the services will not take data as an event of subject. It is nil where they will, and
-// for a subject that is no channel of the contract, which nobody listens to.
+// breach returns why the services will not take data as an event of subject; nil if they will.
 func breach(subject string, data []byte) error {
-	var err error
-	switch s := event.Subject(subject); s {
-	case event.SubjectTicketCreated, event.SubjectTicketUpdated:
-		_, err = event.Decode[event.Ticket](s, data)
-	case event.SubjectOrderCreated:
-		_, err = event.Decode[event.OrderCreated](s, data)
-	case event.SubjectOrderCancelled:
-		_, err = event.Decode[event.OrderCancelled](s, data)
-	case event.SubjectOrderCompleted:
-		_, err = event.Decode[event.OrderCompleted](s, data)
-	case event.SubjectExpirationComplete:
-		_, err = event.Decode[event.ExpirationComplete](s, data)
-	case event.SubjectPaymentCreated:
-		_, err = event.Decode[event.PaymentCreated](s, data)
+	row, err := event.Lookup(event.Subject(subject))
+	if err == nil {
+		_, err = row.Decode(data)
 	}
 	return err
 }
 
-// unknownSubject says, where subject is no channel of the contract, which are; nil where it is one.
+// unknownSubject returns an error that names the channels of the contract if subject is none of them.
 func unknownSubject(subject string) error {
-	known := event.Subjects()
-	if slices.Contains(known, event.Subject(subject)) {
-		return nil
-	}
-	names := make([]string, len(known))
-	for i, s := range known {
-		names[i] = string(s)
-	}
-	return fmt.Errorf("%s is no channel of the contract (%s)", subject, strings.Join(names, ", "))
+	_, err := event.Lookup(event.Subject(subject))
+	return err
 }

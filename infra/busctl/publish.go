@@ -14,8 +14,8 @@ import (
 // maxLine is the longest line of --lines in bytes, beyond what the broker takes.
 const maxLine = 4 << 20
 
-// publish puts events on the bus as they are, also those that break the contract: that is how people see
-// what a service does with poison.
+// publish puts events on the bus as they are, also those that break the contract: that is how people see what a service
+// does with poison.
 type publish struct {
 	Subject string `arg:"" help:"The channel, for instance ticket:created."`
 	Payload string `arg:"" name:"json" help:"The event, or - to read it from stdin."`
@@ -24,8 +24,8 @@ type publish struct {
 
 // Help is the long text of `busctl help publish`.
 func (*publish) Help() string {
-	return `An event that breaks the contract is published with a warning. A payload that begins with a dash goes
-after --. Of stdin one newline at the end is left out.
+	return `An event that breaks the contract is published with a warning, as is one on a subject that the contract does
+not have. Put a payload that begins with a dash after --. One newline at the end of stdin is left out.
 
     busctl publish expiration:complete '{"orderId":"6a0000000000000000000001"}'
 
@@ -37,7 +37,7 @@ after --. Of stdin one newline at the end is left out.
 // Validate finds the mistakes in a command line that the parser does not.
 func (p *publish) Validate() error {
 	if p.Subject == "" {
-		return nil // the parser says that it is missing
+		return nil // the parser reports that it is missing
 	}
 	if p.Lines && p.Payload != "-" {
 		return errors.New("--lines goes with -, which reads stdin")
@@ -45,7 +45,7 @@ func (p *publish) Validate() error {
 	return bus.CheckChannel(p.Subject)
 }
 
-// Run publishes. It says so only when the broker has stored the events.
+// Run publishes. It reports success only when the broker has stored the events.
 func (p *publish) Run(ctx context.Context, b broker, term terminal) error {
 	data := []byte(p.Payload)
 	if p.Payload == "-" && !p.Lines {
@@ -96,9 +96,10 @@ func (p *publish) lines(ctx context.Context, to bus.Publisher, term terminal) er
 	return err
 }
 
-// one warns where data, which is called name, breaks the contract, and publishes it.
+// one publishes data, which is called name. It warns if data breaks the contract; Run has warned of an unknown subject
+// once for all.
 func (p *publish) one(ctx context.Context, to bus.Publisher, term terminal, name string, data []byte) error {
-	if why := breach(p.Subject, data); why != nil {
+	if why := breach(p.Subject, data); why != nil && unknownSubject(p.Subject) == nil {
 		term.say("warning: %s breaks the contract: %v", name, why)
 	}
 	err := to.Publish(ctx, p.Subject, data)

@@ -18,7 +18,7 @@ func TestPublishThenListenAll(t *testing.T) {
 	t.Parallel()
 	// Given an event and a poisoned one, both published, the second with a warning.
 	server := stantest.Start(t)
-	good := keeps()[event.SubjectTicketCreated]
+	good := goldenEvent(t, event.SubjectTicketCreated)
 	code, out, err := call(t, server, "", "publish", "ticket:created", good)
 	if code != done || err != "" || out != fmt.Sprintf("stored in ticket:created: %d bytes\n", len(good)) {
 		t.Fatalf("publish ended with %d, stdout %q, stderr %q", code, out, err)
@@ -77,7 +77,7 @@ func TestPublishLines(t *testing.T) {
 	if code != done || out != "stored in other: 3 events\n" {
 		t.Fatalf("publish ended with %d, stdout %q, stderr %q", code, out, err)
 	}
-	oneLine(t, err, "warning: other is no channel of the contract")
+	oneLine(t, err, "warning: other: unknown subject; the contract has ticket:created, ")
 	listener := start(t, server, "listen", "other", "--all")
 	listener.out.await(t, `"n":3`)
 	matchLines(t, []string{`^ +1 .*"n":1}$`, `^ +2 .*"n":2}$`, `^ +3 .*"n":3}$`}, listener.out.lines())
@@ -86,7 +86,7 @@ func TestPublishLines(t *testing.T) {
 func TestPublishLinesNamesTheLineThatBreaksTheContract(t *testing.T) {
 	t.Parallel()
 	server := stantest.Start(t)
-	stdin := keeps()[event.SubjectTicketUpdated] + "\n{}\n"
+	stdin := goldenEvent(t, event.SubjectTicketUpdated) + "\n{}\n"
 	code, out, err := call(t, server, stdin, "publish", "ticket:updated", "-", "--lines")
 	if code != done || out != "stored in ticket:updated: 2 events\n" {
 		t.Errorf("publish ended with %d, stdout %q", code, out)

@@ -24,17 +24,18 @@ type verify struct {
 	Service admin `embed:""`
 }
 
-// verifyWithin is after how long a replica that is still behind counts as a difference.
+// verifyWithin is how long a replica may be behind before that counts as a difference.
 const verifyWithin = 3 * bus.DefaultAckWait
 
-// errDiffers makes the exit code tell that not all is equal.
+// errDiffers is why the exit code is 1.
 var errDiffers = errors.New("replicas differ from their source")
 
 // Help is the long text of `busctl help verify`.
 func (*verify) Help() string {
 	return `Reads all entities from the source's public list and all replicas from the service's admin listener. A
-replica differs that has the same version with other content, that is still behind after a while, or whose entity
-the source does not know. Exit code 1 where any does, and is not mended.
+replica differs if it has the same version with other content, if it is still behind after a while, or if the source
+does not know its entity. Content is the fields of both sides; one that a side lacks counts as its zero value. Exit
+code 1 if any replica differs and is not mended.
 
     busctl verify --resync      mends them one by one, also over versions that will never come, and back from
                                 versions that the source has not (which a rebuild meets again)
@@ -42,7 +43,7 @@ the source does not know. Exit code 1 where any does, and is not mended.
     busctl rebuild              makes all of them anew from the broker's history`
 }
 
-// Run compares, and mends where it is told to.
+// Run compares, and mends if Resync is set.
 func (v *verify) Run(ctx context.Context, term terminal) error {
 	places := comparison{source: v.Source, kind: v.Kind, service: v.Service}
 	var lost replica.Loss

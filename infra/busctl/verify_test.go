@@ -27,14 +27,24 @@ func TestCompare(t *testing.T) {
 		want   string
 	}{
 		{"neither has it", nil, nil, ""},
-		{"equal, but for what only the source has", source(3, body), item(3, `{"title":"a","price":49.5}`), ""},
+		{"equal", source(3, body), item(3, `{"title":"a","price":49.5,"userId":"u"}`), ""},
+		{"equal, and the state has id and version", source(3, body), item(3, `{"id":"y","version":9,"title":"a","price":49.5,"userId":"u"}`), ""},
 		{"equal, written otherwise", source(3, `{"title":"Tom & Jerry","price":12}`), item(3, `{"title":"Tom \u0026 Jerry","price":12.00}`), ""},
 		{"older", source(3, body), item(2, `{"title":"a"}`), behind},
 		{"missing", source(3, body), nil, behind},
 		{"newer", source(3, body), item(4, `{"title":"a"}`), ahead},
-		{"other title", source(3, body), item(3, `{"title":"b","price":49.5}`), otherContent},
-		{"a field the source lacks", source(3, body), item(3, `{"title":"a","seat":1}`), otherContent},
-		{"a reservation that was not seen", source(3, `{"title":"a","orderId":"o"}`), item(3, `{"title":"a"}`), otherContent},
+		{"other title", source(3, body), item(3, `{"title":"b","price":49.5,"userId":"u"}`), otherContent},
+		{"a field that only the replica has", source(3, body), item(3, `{"title":"a","price":49.5,"userId":"u","seat":1}`), otherContent},
+		{"a field that only the source has", source(3, `{"title":"a","orderId":"o"}`), item(3, `{"title":"a"}`), otherContent},
+		{"a nested field that only the source has", source(0, `{"ticket":{"id":"t","seat":1}}`), item(0, `{"ticket":{"id":"t"}}`), otherContent},
+		{"a nested object that only the replica has", source(0, `{}`), item(0, `{"ticket":{"id":"t"}}`), otherContent},
+		{"a field in an array that only the source has", source(0, `{"seats":[{"row":1}]}`), item(0, `{"seats":[{}]}`), otherContent},
+		{"an array that is shorter", source(0, `{"seats":[0,0]}`), item(0, `{"seats":[0]}`), otherContent},
+		{"a default that only the source has", source(0, `{"title":"a","seat":0,"vip":false,"note":"","tags":[]}`), item(0, `{"title":"a"}`), ""},
+		{"a default that only the replica has", source(0, `{"title":"a"}`), item(0, `{"title":"a","seat":0,"order":{"id":"","at":null}}`), ""},
+		{"a nested default", source(0, `{"seats":[{"row":1}]}`), item(0, `{"seats":[{"row":1,"vip":false}]}`), ""},
+		{"nothing but defaults", source(0, `{"seat":0}`), item(0, `null`), ""},
+		{"a state that is no object", source(0, `{}`), item(0, `[]`), otherContent},
 		{"not there at the source", nil, item(3, `{}`), unknown},
 	}
 	for _, tt := range tests {

@@ -14,7 +14,7 @@ import (
 type DecodeError struct {
 	// Subject is the channel the payload came on.
 	Subject Subject
-	// Field is the path of the field at fault, "ticket.price" for instance; empty where it is the whole payload.
+	// Field is the path of the field at fault, "ticket.price" for instance; empty if it is the whole payload.
 	Field string
 	// Reason is for people: "missing", "must be a number".
 	Reason string
@@ -32,15 +32,27 @@ func (e *DecodeError) Error() string {
 // of fields costs next to nothing for each event (a list of closures took a quarter of the time of decoding).
 type field[T any] struct {
 	name string
-	// optional: the field may be absent; null counts as absent. Any other must be there and not be null.
+	// on is the only channel of the payload that has the field; empty if all have it. A field that is not the same on
+	// every channel is listed once for each. It must be empty in a nested object.
+	on Subject
+	// optional: the field may be absent; null counts as absent. Any other must be present and not null.
 	optional bool
 	read     func(value gjson.Result, into *T) error
 }
 
-func decodeFields[T any](subject Subject, data []byte, fields []field[T], into *T) error {
+// isOn reports whether the channel has the field. No channel has the unused rest of a list.
+func (f *field[T]) isOn(subject Subject) bool { return f.name != "" && (f.on == "" || f.on == subject) }
+
+// fields is a list of up to maxFields. It is an array, not a slice, so that it costs no allocation for each event.
+type fields[T any] [maxFields]field[T]
+
+// maxFields is enough for every payload of the contract; more do not compile.
+const maxFields = 8
+
+func decodeFields[T any](subject Subject, data []byte, list *fields[T], into *T) error {
 	err := checkJSON(data)
 	if err == nil {
-		err = readObject(gjson.ParseBytes(data), fields, into)
+		err = readObject(gjson.ParseBytes(data), subject, list, into)
 	}
 	if err == nil {
 		return nil
@@ -67,33 +79,33 @@ func checkJSON(data []byte) error {
 	return &DecodeError{Reason: "not JSON"}
 }
 
-// readObject reads an object field by field. Going over its members, rather than into a struct, is what
-// makes names exact (encoding/json folds case), tells a missing field from a zero and names the one at
+// readObject reads the fields that an object has on a channel. It goes over the object's members, not into a struct:
+// so names are exact (encoding/json folds case), a missing field differs from a zero, and an error names the field at
 // fault. Of two members with one name the last counts, as in JavaScript.
-func readObject[T any](object gjson.Result, fields []field[T], into *T) error {
+func readObject[T any](object gjson.Result, subject Subject, list *fields[T], into *T) error {
 	if !object.IsObject() {
 		return &DecodeError{Reason: "must be a JSON object"}
 	}
-	var room [8]gjson.Result // enough for every payload of the contract
-	values := append(room[:0], make([]gjson.Result, len(fields))...)
+	var values [maxFields]gjson.Result
 	object.ForEach(func(name, value gjson.Result) bool {
-		for i := range fields {
-			if fields[i].name == name.Str {
+		for i := range list {
+			if list[i].name == name.Str && list[i].isOn(subject) {
 				values[i] = value
 				break
 			}
 		}
 		return true
 	})
-	for i, f := range fields {
-		if values[i].Type == gjson.Null { // null, or not there
-			if f.optional {
-				continue
-			}
+	for i := range list {
+		f := &list[i]
+		switch missing := values[i].Type == gjson.Null; { // null, or not there
+		case !f.isOn(subject), missing && f.optional:
+		case missing:
 			return &DecodeError{Field: f.name, Reason: "missing"}
-		}
-		if err := f.read(values[i], into); err != nil {
-			return atField(f.name, err)
+		default:
+			if err := f.read(values[i], into); err != nil {
+				return atField(f.name, err)
+			}
 		}
 	}
 	return nil

@@ -2,8 +2,8 @@ package event
 
 import "github.com/tidwall/gjson"
 
-// ExpirationComplete is the payload of expiration:complete, a fact: the order's time is over. It has no
-// version; it is merged by the order it names.
+// ExpirationComplete is the payload of expiration:complete, a fact: the order's time is over. It has no version and is
+// merged by the order it names.
 type ExpirationComplete struct {
 	OrderID ID `json:"orderId"`
 }
@@ -11,11 +11,8 @@ type ExpirationComplete struct {
 // Subject is expiration:complete.
 func (ExpirationComplete) Subject() Subject { return SubjectExpirationComplete }
 
-func (*ExpirationComplete) fields(subject Subject) []field[ExpirationComplete] {
-	if subject != SubjectExpirationComplete {
-		return nil
-	}
-	return []field[ExpirationComplete]{
+func (*ExpirationComplete) fields() fields[ExpirationComplete] {
+	return fields[ExpirationComplete]{
 		{name: "orderId", read: func(v gjson.Result, e *ExpirationComplete) error { return readID(v, &e.OrderID) }},
 	}
 }
@@ -31,11 +28,8 @@ type PaymentCreated struct {
 // Subject is payment:created.
 func (PaymentCreated) Subject() Subject { return SubjectPaymentCreated }
 
-func (*PaymentCreated) fields(subject Subject) []field[PaymentCreated] {
-	if subject != SubjectPaymentCreated {
-		return nil
-	}
-	return []field[PaymentCreated]{
+func (*PaymentCreated) fields() fields[PaymentCreated] {
+	return fields[PaymentCreated]{
 		{name: "id", read: func(v gjson.Result, p *PaymentCreated) error { return readID(v, &p.ID) }},
 		{name: "orderId", read: func(v gjson.Result, p *PaymentCreated) error { return readID(v, &p.OrderID) }},
 		{name: "stripeId", read: func(v gjson.Result, p *PaymentCreated) error { return readText(v, &p.StripeID) }},

@@ -178,20 +178,25 @@ func TestRouterLimitsTheBody(t *testing.T) {
 	api, _ := newAPI()
 	server := httptest.NewServer(api)
 	defer server.Close()
-	large := `{"title":"` + strings.Repeat("x", httpapi.MaxBody) + `"}`
-	for name, body := range map[string]io.Reader{
-		"announced": strings.NewReader(large),
-		"chunked":   io.MultiReader(strings.NewReader(large)), // a type whose length is not known
-	} {
-		answer, err := http.Post(server.URL+"/api/tickets", "application/json", body)
-		if err != nil {
-			t.Fatalf("%s: %v", name, err)
+	for size, want := range map[int]int{httpapi.MaxBody: http.StatusCreated, httpapi.MaxBody + 1: http.StatusRequestEntityTooLarge} {
+		title, end := `{"title":"`, `"}`
+		body := title + strings.Repeat("x", size-len(title)-len(end)) + end
+		for name, reader := range map[string]io.Reader{
+			"announced": strings.NewReader(body),
+			"chunked":   io.MultiReader(strings.NewReader(body)), // a type whose length is not known
+		} {
+			answer, err := http.Post(server.URL+"/api/tickets", "application/json", reader)
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if answer.StatusCode != want {
+				t.Errorf("%d bytes, %s: status = %d, want %d", size, name, answer.StatusCode, want)
+			}
+			if want != http.StatusCreated {
+				problemIn(t, answer)
+			}
+			_ = answer.Body.Close()
 		}
-		if answer.StatusCode != http.StatusRequestEntityTooLarge {
-			t.Errorf("%s: status = %d, want 413", name, answer.StatusCode)
-		}
-		problemIn(t, answer)
-		_ = answer.Body.Close()
 	}
 	http.DefaultClient.CloseIdleConnections()
 }

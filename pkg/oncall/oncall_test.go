@@ -41,6 +41,14 @@ type station struct {
 	broken  atomic.Bool // reactions fail
 }
 
+// React implements replica.Reactor.
+func (s *station) React(_ context.Context, turns []replica.Turn[seen]) (map[int]error, error) {
+	if s.broken.Load() {
+		return map[int]error{0: errors.New("no such seat")}, nil
+	}
+	return nil, nil
+}
+
 func start(t *testing.T) *station {
 	t.Helper()
 	s := &station{t: t}
@@ -54,12 +62,7 @@ func start(t *testing.T) *station {
 			p, err := event.Decode[event.Ticket](subject, data)
 			return replica.Change[seen]{ID: p.ID, Version: p.Version, Apply: func(seen) seen { return seen{p.Title} }}, err
 		},
-		React: func(context.Context, event.ID, event.Version, seen) error {
-			if s.broken.Load() {
-				return errors.New("no such seat")
-			}
-			return nil
-		},
+		React: s,
 	}
 	log := slog.New(slog.DiscardHandler)
 	r, err := replica.Open(t.Context(), kind, bolttest.Open(t), replica.Config{MaxAttempts: 1}, log)

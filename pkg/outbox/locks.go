@@ -46,3 +46,23 @@ func (l *locks) release(id string, entity *entityLock) {
 		delete(l.held, id)
 	}
 }
+
+// lockAll waits for the locks of several entities, named once each and in order: so two that want the same ones do not
+// wait for each other.
+func (l *locks) lockAll(ctx context.Context, ids []string) (unlock func(), err error) {
+	unlocks := make([]func(), 0, len(ids))
+	unlock = func() {
+		for _, one := range unlocks {
+			one()
+		}
+	}
+	for _, id := range ids {
+		one, err := l.lock(ctx, id)
+		if err != nil {
+			unlock()
+			return nil, err
+		}
+		unlocks = append(unlocks, one)
+	}
+	return unlock, nil
+}

@@ -13,9 +13,16 @@ import (
 func (r *Relay) inMemory(id string) []int64 { return r.lanes.versions(id) }
 
 // offer takes the event of a version that was just stored, and first the older events of its entity that are not in
-// memory. Of those it leaves the young ones to the instances that wrote them. Once an event finds no room,
-// later ones stay out of memory too.
+// memory.
 func (r *Relay) offer(id string, version int64, ev store.Event, older map[int64]store.Event) {
+	if r.offerOlder(id, older) && !r.lanes.offer(id, version, ev) {
+		r.miss()
+	}
+}
+
+// offerOlder takes the older events of an entity that are not in memory. It leaves the young ones to the instances
+// that wrote them. Once an event finds no room it reports false, and later ones must stay out of memory too.
+func (r *Relay) offerOlder(id string, older map[int64]store.Event) bool {
 	now, grace := r.config.Now(), r.changeGrace()
 	for _, v := range slices.Sorted(maps.Keys(older)) {
 		if young(older[v], now, grace) {
@@ -23,12 +30,10 @@ func (r *Relay) offer(id string, version int64, ev store.Event, older map[int64]
 		}
 		if !r.lanes.offer(id, v, older[v]) {
 			r.miss()
-			return
+			return false
 		}
 	}
-	if !r.lanes.offer(id, version, ev) {
-		r.miss()
-	}
+	return true
 }
 
 // miss notes that an event written here is not in memory, or that nobody knows whether it was stored.

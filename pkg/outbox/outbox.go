@@ -159,30 +159,22 @@ func (e *Entities[T]) changeOnce(ctx context.Context, id event.ID, rule func(Ent
 // events that were not in memory. It is called with the entity locked: that keeps the offers of one process in
 // version order.
 func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64, older map[int64]store.Event) error {
-	state, err := json.Marshal(entity.State)
+	w, err := e.writeOf(entity, revision)
 	if err != nil {
-		return fmt.Errorf("encode %s: %w", entity.ID, err)
-	}
-	w := store.Write{ID: string(entity.ID), Revision: revision, Version: int64(entity.Version), State: state}
-	if e.kind.Key != nil {
-		w.Key = e.kind.Key(entity)
-	}
-	if e.kind.Index != nil {
-		w.Index = e.kind.Index(entity)
+		return err
 	}
 	if e.kind.Announce != nil {
-		subject, data, err := e.kind.Announce(entity)
+		ev, err := e.eventOf(entity)
 		if err != nil {
-			return fmt.Errorf("announce %s: %w", entity.ID, err)
+			return err
 		}
-		w.Emit = &store.Event{Channel: string(subject), At: e.now(), Data: data}
+		w.Emit = []store.Event{ev}
 	}
 	err = e.records.Put(ctx, w)
 	switch {
-	case w.Emit == nil:
 	case err == nil:
-		e.relay.offer(w.ID, w.Version, *w.Emit, older)
-	case !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrKeyTaken):
+		e.offer(w, older)
+	case e.kind.Announce != nil && !errors.Is(err, store.ErrConflict) && !errors.Is(err, store.ErrKeyTaken):
 		e.relay.miss() // it may have been stored
 	}
 	return err

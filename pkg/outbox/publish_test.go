@@ -102,7 +102,7 @@ func TestARelayThatEndsForgetsWhatIsAnsweredMeanwhile(t *testing.T) {
 		for i := range entities {
 			id := fmt.Sprintf("%04d", i)
 			data := fmt.Appendf(nil, "%s v0 n0", id)
-			writes = append(writes, store.Write{ID: id, State: []byte(`{}`), Emit: &store.Event{Channel: "counter:changed", At: noon, Data: data}})
+			writes = append(writes, store.Write{ID: id, State: []byte(`{}`), Emit: []store.Event{{Channel: "counter:changed", At: noon, Data: data}}})
 		}
 		if err := records.PutMany(t.Context(), writes); err != nil {
 			t.Fatal(err)

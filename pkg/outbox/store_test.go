@@ -63,7 +63,7 @@ func leave(t testing.TB, records store.Collection, ids []string, versions int) {
 		for _, id := range ids {
 			writes = append(writes, store.Write{
 				ID: id, Revision: version, Version: version, State: fmt.Appendf(nil, `{"n":%d}`, version),
-				Emit: &store.Event{Channel: "counter:changed", At: time.Now(), Data: fmt.Appendf(nil, "%s v%d n%d", id, version, version)},
+				Emit: []store.Event{{Channel: "counter:changed", At: time.Now(), Data: fmt.Appendf(nil, "%s v%d n%d", id, version, version)}},
 			})
 		}
 		if err := records.PutMany(t.Context(), writes); err != nil {

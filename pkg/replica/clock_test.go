@@ -151,7 +151,7 @@ func TestARebuildWhileTheClockIsSet(t *testing.T) {
 		// when the clock is set before it ends, which it does at once without a store
 		c.set(set)
 		db.away.Store(true)
-		if err := member.doRebuild(t.Context(), false); err != nil {
+		if err := member.historian.rebuild(t.Context(), false); err != nil {
 			t.Errorf("a rebuild that changed nothing ended the turn: %v", err)
 		}
 		// then it has not ended before it began

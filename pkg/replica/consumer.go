@@ -3,7 +3,6 @@ package replica
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"slices"
 	"sync"
@@ -13,7 +12,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/bus"
-	"ticketing/pkg/event"
+	"ticketing/pkg/replica/internal/lanes"
+	"ticketing/pkg/replica/internal/window"
 )
 
 // ConsumerConfig is how a member takes events. Zero values stand for the defaults.
@@ -31,13 +31,11 @@ type ConsumerConfig struct {
 	// and thousands of those at once would end a process of some hundred MB. Default 32 MiB.
 	MaxHeldBytes int64
 	// Lanes is how many batches are handled at the same time. Default 3: while one is written, others are read and
-	// decided on, and what waits for a fourth would only be missing in the next stretch of the queue (make bench). For
-	// a kind with React 4, as a reaction mostly waits for its own write.
+	// decided on, and what waits for a fourth would only be missing in the next stretch of the queue (make bench).
 	Lanes int
 	// MaxBatch bounds how many events one write carries. A short stretch of the queue has as many neighbours as a long
 	// one, and leaves more for the next lane to choose from. Default 1024: 500 measured alike, 2,000 and 4,000 were a
-	// tenth and a fifth slower (make bench). For a kind with React 64: the reactions are one write each, one after the
-	// other, and nothing of the batch is settled before the last.
+	// tenth and a fifth slower (make bench).
 	MaxBatch int
 	// MaxLower is about how many entities a rebuild compares at a time with what they were before it began, each
 	// time after another fill. Default 10,000.
@@ -48,11 +46,7 @@ type ConsumerConfig struct {
 	LookEvery time.Duration
 }
 
-func (c ConsumerConfig) withDefaults(reacts bool) ConsumerConfig {
-	if reacts {
-		orDefault(&c.Lanes, 4)
-		orDefault(&c.MaxBatch, 64)
-	}
+func (c ConsumerConfig) withDefaults() ConsumerConfig {
 	orDefault(&c.AckWait, bus.DefaultAckWait)
 	orDefault(&c.MaxInflight, 16384)
 	orDefault(&c.MaxHeldBytes, 32<<20)
@@ -76,39 +70,45 @@ type Bus interface {
 
 // Consumer is one member of the service's queue group for one kind of entity.
 type Consumer[T any] struct {
-	replica *Replica[T]
-	bus     Bus
-	config  ConsumerConfig
-	log     *slog.Logger
-	lanes   *lanes[T]
-	resized chan struct{} // the window has got another size
+	replica   *Replica[T]
+	bus       Bus
+	config    ConsumerConfig
+	log       *slog.Logger
+	historian *historian[T]
+	lanes     *lanes.Lanes[*delivery[T]]
+	resized   chan struct{} // the window has got another size
 	// tookOver: what an earlier release has parked is taken over.
 	tookOver bool
 
 	mu      sync.Mutex
-	window  *window
+	window  *window.Window
 	state   error                   // nil: subscribed and caught up; else what is missing
 	paused  error                   // why nothing is taken now; nil while events are handled
 	endTurn context.CancelCauseFunc // ends the present turn
-	rebuilt Rebuild
-
-	rebuilds chan bool // a rebuild that was asked for, and whether anyway
 }
 
 // NewConsumer makes a member that brings events to r. It does nothing before Run.
 func NewConsumer[T any](r *Replica[T], b Bus, config ConsumerConfig, log *slog.Logger) *Consumer[T] {
-	config = config.withDefaults(r.kind.React != nil)
-	return &Consumer[T]{
-		replica: r, bus: b, config: config, log: log,
-		window: newWindow(config.MaxInflight, len(r.kind.Subjects), config.AckWait), resized: make(chan struct{}, 1),
-		state: errors.New("not started"), rebuilds: make(chan bool, 1),
+	config = config.withDefaults()
+	c := &Consumer[T]{
+		replica: r, bus: b, config: config, log: log, resized: make(chan struct{}, 1), state: errors.New("not started"),
+		window: window.New(config.MaxInflight, len(r.kind.Subjects), config.AckWait),
 	}
+	c.historian = &historian[T]{
+		replica: r, bus: b, config: config, log: log, bound: c.batchBound, setState: c.setState, asked: make(chan bool, 1),
+	}
+	return c
 }
 
-// startLanes starts lanes as the member is configured.
-func (c *Consumer[T]) startLanes(ctx context.Context, handle func(context.Context, []*delivery[T])) *lanes[T] {
-	return startLanes(ctx, c.config.Lanes, c.config.MaxHeldBytes, c.batchBound, handle)
-}
+// StartRebuild asks for all replicas of the kind to be made anew from the events that the broker has. Readers are
+// served throughout, from the present generation and then from the new one. It returns at once; Rebuild reports how it
+// goes. A rebuild that a crash or a lost store ended, at whatever point, is simply started again. If the broker no
+// longer has the whole history it ends with an error, unless anyway is set: then what history lacks is gone.
+// ErrRebuilding if one was asked for and has not ended.
+func (c *Consumer[T]) StartRebuild(anyway bool) error { return c.historian.ask(anyway) }
+
+// Rebuild returns how the last rebuild that this member was asked for went. It may be called concurrently.
+func (c *Consumer[T]) Rebuild() Rebuild { return c.historian.lastRebuild() }
 
 // Ready returns nil while the member is subscribed and history has been replayed, else what it waits for. It may be
 // called concurrently.
@@ -124,13 +124,14 @@ func (c *Consumer[T]) Ready() error {
 func (c *Consumer[T]) Run(ctx context.Context) error {
 	// Handling outlives ctx, so that what was taken can be finished and acknowledged.
 	work, stop := context.WithCancel(context.WithoutCancel(ctx))
-	c.lanes = c.startLanes(work, c.handle)
+	c.lanes = c.historian.startLanes(work, c.handle)
+	c.historian.lanes = c.lanes
 	defer func() {
 		stop()
-		c.lanes.wait()
+		c.lanes.Wait()
 	}()
 	var looking sync.WaitGroup
-	looking.Go(func() { c.replica.lookForGenerations(ctx) })
+	looking.Go(func() { c.replica.generations.KeepFollowing(ctx) })
 	defer looking.Wait()
 	pause := &backoff.ExponentialBackOff{
 		InitialInterval: 50 * time.Millisecond, RandomizationFactor: 0.5, Multiplier: 2, MaxInterval: c.config.MaxBackoff,
@@ -177,7 +178,7 @@ func (c *Consumer[T]) turn(parent context.Context) error {
 	c.paused, c.endTurn = nil, cancel
 	c.mu.Unlock()
 
-	if _, err := c.replica.follow(ctx); err != nil { // the store may have been away for long
+	if _, err := c.replica.generations.Follow(ctx); err != nil { // the store may have been away for long
 		return err
 	}
 	if !c.tookOver {
@@ -202,7 +203,7 @@ func (c *Consumer[T]) takeEvents(ctx context.Context, replay bool) error {
 	joined := make(chan struct{})
 	doing, turn := errgroup.WithContext(ctx)
 	doing.Go(func() error { return c.stayJoined(turn, joined) })
-	doing.Go(func() error { return c.keepHistory(turn, joined, replay) })
+	doing.Go(func() error { return c.historian.keep(turn, joined, replay) })
 	doing.Go(func() error { return c.audit(turn) })
 	return errors.Join(doing.Wait(), context.Cause(ctx))
 }
@@ -223,57 +224,26 @@ func (c *Consumer[T]) audit(ctx context.Context) error {
 	}
 }
 
-// keepHistory replays history if it is needed, and then rebuilds when it is asked to, until ctx ends. It finishes what
-// a member has left that died after it had made another generation the present one.
-func (c *Consumer[T]) keepHistory(ctx context.Context, joined <-chan struct{}, replay bool) error {
-	select {
-	case <-joined: // what is published from now on comes by the group
-	case <-ctx.Done():
-		return nil
-	}
-	if replay {
-		c.setState(errors.New("replaying history"))
-		if err := c.replayAll(ctx); err != nil {
-			return err
-		}
-	}
-	c.setState(nil)
-	c.log.Info("consumer joined", "kind", c.replica.kind.Name, "group", c.config.Group)
-	look := time.NewTicker(auditEvery)
-	defer look.Stop()
-	for {
-		var err error
-		select {
-		case <-ctx.Done():
-			return nil
-		case anyway := <-c.rebuilds:
-			err = c.doRebuild(ctx, anyway)
-		case <-look.C:
-			err = c.finishReplay(ctx)
-		}
+// watchRetention looks at the broker's books for events that were removed before they were sent. It shows only until
+// the group is sent what comes after the hole, hence a look before each joining.
+func (c *Consumer[T]) watchRetention(ctx context.Context) {
+	for _, subject := range c.replica.kind.Subjects {
+		channel, err := c.bus.Channel(ctx, string(subject))
 		if err != nil {
-			return err
+			c.log.Debug("retention cannot be watched", "subject", string(subject), "error", err)
+			continue
 		}
-	}
-}
-
-// finishReplay reads history into a generation that is not complete, because the member that made it the present one
-// has died before it was done.
-func (c *Consumer[T]) finishReplay(ctx context.Context) error {
-	m, _, err := c.replica.readMark(ctx)
-	if err != nil || m.Replayed {
-		return nil // a store that is away ends the turn when events come
-	}
-	c.log.Warn("finishing a rebuild that another instance left", "kind", c.replica.kind.Name, "generation", m.Generation)
-	return c.replayAll(ctx)
-}
-
-// handler decodes what comes on a channel and brings it to its lane.
-func (c *Consumer[T]) handler(subject event.Subject, into *lanes[T]) bus.Handler {
-	return func(ctx context.Context, m bus.Message, settle bus.Settle) {
-		d := &delivery[T]{message: m, settle: settle, taken: c.replica.config.Now()}
-		d.change, d.poison = c.replica.kind.Decode(subject, m.Data)
-		into.put(ctx, d)
+		for _, durable := range channel.Durables {
+			lost := channel.Lost(durable)
+			if durable.Group != c.config.Group || lost == 0 {
+				continue
+			}
+			c.log.Warn("the broker has removed events before they were sent", "subject", string(subject),
+				"events", lost, "first", channel.FirstSeq, "sent", durable.LastSent)
+			if err := c.replica.generations.NoteLoss(ctx, channel, durable); err != nil {
+				c.log.Warn("loss not noted", "subject", string(subject), "error", err)
+			}
+		}
 	}
 }
 
@@ -285,11 +255,11 @@ func (c *Consumer[T]) handle(ctx context.Context, batch []*delivery[T]) {
 	c.mu.Unlock()
 	if paused != nil {
 		for _, d := range batch {
-			d.settle(paused)
+			d.Refuse(paused)
 		}
 		return
 	}
-	inHand := c.lanes.inHand()
+	inHand := c.lanes.InHand()
 	if err := c.replica.handle(ctx, batch); err != nil {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -297,7 +267,7 @@ func (c *Consumer[T]) handle(ctx context.Context, batch []*delivery[T]) {
 		c.endTurn(err)
 		return
 	}
-	c.learn(settledBatch{events: len(batch), taken: oldest(batch), at: c.replica.config.Now(), inHand: inHand})
+	c.learn(window.Batch{Events: len(batch), Taken: oldest(batch), At: c.replica.config.Now(), InHand: inHand})
 }
 
 // oldest is when the first delivery of a batch was taken.
@@ -309,32 +279,4 @@ func (c *Consumer[T]) setState(state error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.state = state
-}
-
-// needsReplay reports whether history has to be read again: the store has never done so, and the group has a position
-// already, so the broker would send it only what comes after that. That is so if the store was lost, or if the service
-// takes over the durable of another implementation.
-func (c *Consumer[T]) needsReplay(ctx context.Context) (bool, error) {
-	c.setState(errors.New("asking the store whether history has been replayed"))
-	m, _, err := c.replica.readMark(ctx)
-	if err != nil || m.Replayed {
-		return false, err
-	}
-	c.setState(errors.New("waiting for the bus, to see whether history has to be replayed"))
-	if err := c.bus.Connected(ctx); err != nil {
-		return false, err
-	}
-	for _, subject := range c.replica.kind.Subjects {
-		channel, err := c.bus.Channel(ctx, string(subject))
-		if err != nil {
-			return false, fmt.Errorf("look at %s: %w", subject, err)
-		}
-		for _, durable := range channel.Durables {
-			if durable.Group == c.config.Group {
-				return true, nil
-			}
-		}
-	}
-	// A new group is sent everything from the beginning, which is the replay.
-	return false, c.replica.setReplayed(ctx)
 }

@@ -129,7 +129,7 @@ func TestALostStoreIsFilledFromHistory(t *testing.T) {
 		}
 		stop()
 		// and it does not do so again: a third member joins without a replay
-		if m, _, err := second.readMark(t.Context()); err != nil || !m.Replayed {
+		if m, err := second.generations.Read(t.Context()); err != nil || !m.Replayed {
 			t.Errorf("the mark is %+v, %v", m, err)
 		}
 	})

@@ -13,6 +13,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 )
 
@@ -91,15 +92,15 @@ func (m *mail) deliver(data []byte) *delivery[history] {
 }
 
 func (m *mail) redeliver(sequence uint64, attempt int, data []byte) *delivery[history] {
-	d := &delivery[history]{
-		message: bus.Message{Channel: saidChannel, Sequence: sequence, Attempt: attempt, Data: data},
-		settle: func(err error) {
-			m.mu.Lock()
-			defer m.mu.Unlock()
-			m.settled[sequence] = err
-		},
+	settle := func(err error) {
+		m.mu.Lock()
+		defer m.mu.Unlock()
+		m.settled[sequence] = err
 	}
-	d.change, d.poison = m.kind.Decode(saidChannel, data)
+	d := &delivery[history]{message: bus.Message{Channel: saidChannel, Sequence: sequence, Attempt: attempt, Data: data}, settle: settle}
+	d.Event = store.Event{Channel: saidChannel, Sequence: sequence, Data: data}
+	d.Again = attempt > 1
+	d.Change, d.poison = m.kind.Decode(saidChannel, data)
 	return d
 }
 
@@ -132,11 +133,60 @@ func openWith(t testing.TB, kind Kind[history], db store.Database, config Config
 	return r
 }
 
+// handle gives a member some deliveries, now.
 func handle(t testing.TB, r *Replica[history], deliveries ...*delivery[history]) {
 	t.Helper()
-	if err := r.handle(t.Context(), deliveries); err != nil {
+	if err := r.handle(t.Context(), atNow(r, deliveries)); err != nil {
 		t.Fatal(err)
 	}
+}
+
+// handleIn does so for a rebuild that fills a generation.
+func handleIn(t testing.TB, r *Replica[history], filled *generation.Generation, deliveries ...*delivery[history]) {
+	t.Helper()
+	if err := r.handleIn(t.Context(), filled, atNow(r, deliveries)); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func atNow(r *Replica[history], deliveries []*delivery[history]) []*delivery[history] {
+	for _, d := range deliveries {
+		d.Event.At = r.config.Now()
+	}
+	return deliveries
+}
+
+// setMark sets what the service remembers of the kind.
+func setMark(t testing.TB, r *Replica[history], state generation.State) {
+	t.Helper()
+	err := r.generations.Change(t.Context(), func(m *generation.State) bool {
+		*m = state
+		return true
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// perTurn reacts to one event after the other.
+type perTurn func(id event.ID, version event.Version, after history) error
+
+// React implements Reactor. An error of isAway is that of the store, any other refuses the turn.
+func (react perTurn) React(_ context.Context, turns []Turn[history]) (map[int]error, error) {
+	refused, stopped := map[int]error{}, map[event.ID]bool{}
+	for i, turn := range turns {
+		if stopped[turn.ID] {
+			continue
+		}
+		err := react(turn.ID, turn.Version, turn.After)
+		if isAway(err) {
+			return nil, err
+		}
+		if err != nil {
+			refused[i], stopped[turn.ID] = err, true
+		}
+	}
+	return refused, nil
 }
 
 func mustRead(t testing.TB, r *Replica[history], id event.ID) (history, event.Version) {
@@ -160,7 +210,7 @@ func mustListParked(t testing.TB, r *Replica[history]) []parking.Entry {
 // mustListNotes returns all that the present lot holds, also the counted attempts of what is not parked.
 func mustListNotes(t testing.TB, r *Replica[history]) []store.Record {
 	t.Helper()
-	records, err := r.db.Collection(t.Context(), store.Spec{Name: r.lotName(r.present.Load().number)})
+	records, err := r.db.Collection(t.Context(), store.Spec{Name: fmt.Sprintf("%s-parked-%d", r.kind.Name, r.generations.Present().Number)})
 	if err != nil {
 		t.Fatal(err)
 	}

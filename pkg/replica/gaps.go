@@ -7,6 +7,8 @@ import (
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/decide"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 )
 
@@ -32,14 +34,14 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 	var gaps []Gap
 	now := r.config.Now()
 	ahead := now.Add(now.Sub(before))
-	present := r.present.Load()
-	for _, value := range []string{gapKept, gapParked} {
+	present := r.generations.Present()
+	for _, value := range []string{decide.GapKept, decide.GapParked} {
 		if len(gaps) >= limit {
 			break
 		}
-		q := store.Query{Index: gapIndex, Value: value, Limit: page}
+		q := store.Query{Index: decide.GapIndex, Value: value, Limit: page}
 		for {
-			records, err := present.records.List(ctx, q)
+			records, err := present.Records.List(ctx, q)
 			if err != nil {
 				return nil, fmt.Errorf("list gaps of %s: %w", r.kind.Name, err)
 			}
@@ -67,10 +69,10 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 
 // gapOf returns what a record waits for. Since is zero if it waits for nothing: its last parked event has been
 // applied, and the mark goes with the entity's next event.
-func (r *Replica[T]) gapOf(ctx context.Context, g *generation, record store.Record) (Gap, error) {
+func (r *Replica[T]) gapOf(ctx context.Context, g *generation.Generation, record store.Record) (Gap, error) {
 	gap := Gap{
-		Entity: entityName(r.kind.Name, event.ID(record.ID)), WaitsFor: event.Version(record.Version).Next(),
-		Kept: len(record.Early), More: record.Index[gapIndex] == gapParked,
+		Entity: decide.EntityName(r.kind.Name, event.ID(record.ID)), WaitsFor: event.Version(record.Version).Next(),
+		Kept: len(record.Early), More: record.Index[decide.GapIndex] == decide.GapParked,
 	}
 	for _, ev := range record.Early {
 		if gap.Since.IsZero() || ev.At.Before(gap.Since) {
@@ -80,7 +82,7 @@ func (r *Replica[T]) gapOf(ctx context.Context, g *generation, record store.Reco
 	if !gap.More || gap.Kept > 0 {
 		return gap, nil
 	}
-	err := g.lot.EachEarly(ctx, gap.Entity, func(e parking.Entry) bool {
+	err := g.Lot.EachEarly(ctx, gap.Entity, func(e parking.Entry) bool {
 		if e.Version >= gap.WaitsFor && (gap.Since.IsZero() || e.First.Before(gap.Since)) {
 			gap.Since = e.First
 		}

@@ -14,6 +14,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest/membus"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -23,11 +24,11 @@ func holding(t testing.TB, r *Replica[history], last int) []int {
 	t.Helper()
 	var numbers []int
 	for number := 1; number <= last; number++ {
-		generation, err := r.open(t.Context(), number, 0)
+		opened, err := r.generations.Get(t.Context(), number, 0)
 		if err != nil {
 			t.Fatal(err)
 		}
-		records, err := generation.records.List(t.Context(), store.Query{Limit: 1})
+		records, err := opened.Records.List(t.Context(), store.Query{Limit: 1})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -56,9 +57,9 @@ func TestARebuildRemovesTheGenerationsThatWereLeft(t *testing.T) {
 			pass  time.Duration
 			want  []int
 		}{
-			{"a first generation that was the present one for long", leaveTime, []int{1, 2}},
+			{"a first generation that was the present one for long", generation.LeaveTime, []int{1, 2}},
 			{"a second one that a member may not have noticed yet", 0, []int{1, 2, 3}},
-			{"a third one that all have noticed", leaveTime, []int{3, 4}},
+			{"a third one that all have noticed", generation.LeaveTime, []int{3, 4}},
 		} {
 			// when it is rebuilt
 			later.Add(int64(step.pass))
@@ -88,12 +89,12 @@ func TestARebuildRemovesWhatOthersHaveNotFinished(t *testing.T) {
 		r := openHistories(t, historyKind(), memstore.New())
 		c, _ := runConsumer(t, r, server.Connect("one"))
 		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-		unfinished, err := r.next(t.Context(), 5)
+		unfinished, err := r.generations.Get(t.Context(), 5, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		handle(t, unfinished, newMail(historyKind()).say("x", 0))
-		err = r.changeMark(t.Context(), func(m *mark) bool {
+		handleIn(t, r, unfinished, newMail(historyKind()).say("x", 0))
+		err = r.generations.Change(t.Context(), func(m *generation.State) bool {
 			m.Reserved, m.Since = 5, time.Now() // however short the present one has been that
 			return true
 		})
@@ -122,10 +123,8 @@ func TestARebuildByAMemberThatIsBehind(t *testing.T) {
 		// given a second generation that stands higher than the history of a broker with a new disk
 		db := memstore.New()
 		behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-		if err := other.writeMark(t.Context(), mark{Generation: 2, Reserved: 2, Replayed: true}, 0); err != nil {
-			t.Fatal(err)
-		}
-		if _, err := other.follow(t.Context()); err != nil {
+		setMark(t, other, generation.State{Generation: 2, Reserved: 2, Replayed: true})
+		if _, err := other.generations.Follow(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		post := newMail(historyKind())
@@ -133,7 +132,7 @@ func TestARebuildByAMemberThatIsBehind(t *testing.T) {
 		// when a member that still has the first is asked to rebuild
 		conn := membus.New(t).Connect("behind")
 		c := NewConsumer(behind, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
-		_, changed, err := c.rebuildNext(t.Context(), false)
+		_, changed, err := c.historian.rebuildNext(t.Context(), false)
 		// then it refuses, and the replicas are as they were
 		if !errors.Is(err, errNotWhole) || changed {
 			t.Errorf("the rebuild ended with %v, changed %t; want %v", err, changed, errNotWhole)
@@ -149,7 +148,7 @@ func TestReadersFollowWithoutABroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
 		reader, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-		if err := reader.setReplayed(t.Context()); err != nil {
+		if err := reader.generations.SetReplayed(t.Context()); err != nil {
 			t.Fatal(err)
 		}
 		// given a member that waits to be let into its group
@@ -157,12 +156,12 @@ func TestReadersFollowWithoutABroker(t *testing.T) {
 		runConsumer(t, reader, waits)
 		<-waits.waiting
 		// when another generation becomes the present one
-		next, err := other.next(t.Context(), 2)
+		next, err := other.generations.Get(t.Context(), 2, 1)
 		if err != nil {
 			t.Fatal(err)
 		}
-		handle(t, next, newMail(historyKind()).say("x", 0))
-		err = other.changeMark(t.Context(), func(m *mark) bool {
+		handleIn(t, other, next, newMail(historyKind()).say("x", 0))
+		err = other.generations.Change(t.Context(), func(m *generation.State) bool {
 			m.Generation = 2
 			return true
 		})
@@ -194,10 +193,8 @@ func TestAMemberWhoseGenerationWasRemoved(t *testing.T) {
 		db := memstore.New()
 		hung := openHistories(t, historyKind(), db)
 		// given that all went over to the second generation meanwhile
-		if err := hung.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
-			t.Fatal(err)
-		}
-		if err := db.Drop(t.Context(), hung.recordsName(1)); err != nil {
+		setMark(t, hung, generation.State{Generation: 2, Replayed: true})
+		if err := db.Drop(t.Context(), "history-replica-1"); err != nil {
 			t.Fatal(err)
 		}
 		// when it goes on

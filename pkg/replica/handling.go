@@ -4,44 +4,68 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/decide"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 )
 
 // handling is the storing of one batch in one generation:
 //
-//	read records ──> read what is parked of them ──> decide (pure) ──> count, park ──> write records ──> settle the lot
+//	read records ──> read what is parked of them ──> decide (pure) ──> react ──> count, park ──> write records ──> settle
 //
-// The lot is written before the records, so a crash between leaves a note too many there, never one too few.
+// Own entities and the lot are written before the records. A crash between repeats the reaction, which changes nothing
+// then, and leaves a note too many in the lot, never one too few.
 type handling[T any] struct {
-	*Replica[T]
-	generation *generation
+	kind       *decide.Kind[T]
+	reactor    Reactor[T]
+	config     Config
+	log        *slog.Logger
+	generation *generation.Generation
 	// counted are the events whose failure was counted, and whether that parked them: once for each batch, however
 	// often it is decided.
 	counted map[string]bool
+}
+
+func (r *Replica[T]) handling(in *generation.Generation) handling[T] {
+	kind := &decide.Kind[T]{Name: r.kind.Name, Subjects: r.kind.Subjects, Decode: r.kind.Decode, Reacts: r.kind.React != nil}
+	return handling[T]{kind: kind, reactor: r.kind.React, config: r.config, log: r.log, generation: in, counted: map[string]bool{}}
+}
+
+// store stores a batch.
+func (h handling[T]) store(ctx context.Context, batch []*delivery[T]) error {
+	if err := h.parkPoison(ctx, batch); err != nil {
+		return err
+	}
+	groups := groupByEntity(batch)
+	if len(groups) == 0 {
+		return nil
+	}
+	return h.storeGroups(ctx, groups)
 }
 
 func (h handling[T]) parkPoison(ctx context.Context, batch []*delivery[T]) error {
 	var poison []parking.Entry
 	for _, d := range batch {
 		if d.poison != nil {
-			d.verdict, d.outcome = Poison, nil
+			d.Verdict, d.Outcome = Poison, nil
 			poison = append(poison, parking.Entry{Reason: parking.Poison, Channel: d.message.Channel, Sequence: d.message.Sequence,
 				Version: event.None, Error: d.poison.Error(), Data: d.message.Data})
 		}
 	}
-	return h.generation.lot.Park(ctx, poison...)
+	return h.generation.Lot.Park(ctx, poison...)
 }
 
-// togetherTries is how often groups are decided on together. With two members most batches have an entity that
-// the other was first at, and each time fewer are left; one by one, each would be a write of its own.
+// togetherTries is how often groups are decided on together. With two members most batches have an entity that the
+// other was first at, and each time fewer are left; one by one, each would be a write of its own.
 const togetherTries = 5
 
 // storeGroups decides on the groups and writes what changed in one go; and again what another member was first at. If
 // that does not end, or one of them cannot be stored, each group is read and decided by itself.
-func (h handling[T]) storeGroups(ctx context.Context, groups []group[T]) error {
+func (h handling[T]) storeGroups(ctx context.Context, groups []decide.Group[T]) error {
 	for try := 1; ; try++ {
 		left, err := h.tryGroups(ctx, groups)
 		if isAway(err) {
@@ -63,54 +87,110 @@ func (h handling[T]) storeGroups(ctx context.Context, groups []group[T]) error {
 			}
 			return nil
 		case !conflict:
-			return h.refused(ctx, groups[0], err)
+			return h.refuse(ctx, groups[0], err)
 		}
-		h.log.Debug("another member was first; deciding again", "entities", len(groups), "id", groups[0].id)
+		h.log.Debug("another instance was first; deciding again", "entities", len(groups), "id", groups[0].ID)
 	}
 }
 
-// refused counts an attempt at every event of an entity that the store will not take, so that one entity does not
-// keep the others waiting.
-func (h handling[T]) refused(ctx context.Context, g group[T], cause error) error {
-	for _, d := range g.deliveries {
-		d.verdict, d.released, d.outcome = Failed, nil, cause
-		failed := attempt[T]{entry: h.entry(g.id, d.change.Version, h.eventOf(d)), cause: cause, delivery: d}
-		if _, err := h.count(ctx, failed); err != nil {
+// refuse counts an attempt at every event of an entity that the store will not take, so that one entity does not keep
+// the others waiting.
+func (h handling[T]) refuse(ctx context.Context, g decide.Group[T], cause error) error {
+	for _, d := range g.Deliveries {
+		d.Verdict, d.Released, d.Outcome = Failed, nil, cause
+		entry := decide.EntryOf(h.kind.Name, g.ID, d.Change.Version, d.Event)
+		parked, err := h.count(ctx, decide.Attempt[T]{Entry: entry, Cause: cause, Delivery: d})
+		if err != nil {
 			return err
 		}
+		if parked {
+			d.Outcome = nil
+		}
 	}
-	if g.last != nil {
-		g.last.outcome = cause
+	if g.Last != nil {
+		g.Last.Outcome = cause
 	}
 	return nil
 }
 
 // tryGroups does so once. It returns the groups that are left: those that have more parked events to apply, and with
 // an error those that were refused, if the store reports which, else all.
-func (h handling[T]) tryGroups(ctx context.Context, groups []group[T]) (left []group[T], err error) {
-	images, err := h.read(ctx, groups)
+func (h handling[T]) tryGroups(ctx context.Context, groups []decide.Group[T]) (left []decide.Group[T], err error) {
+	sources, err := h.read(ctx, groups)
 	if err != nil {
 		return groups, err
 	}
-	return h.write(ctx, groups, images)
-}
-
-// write decides on the groups by their images and writes what comes of it.
-func (h handling[T]) write(ctx context.Context, groups []group[T], images []*image[T]) (left []group[T], err error) {
-	decisions := make([]decision[T], len(groups))
-	var aside []parking.Entry
-	writes := make([]store.Write, 0, len(groups))
+	decisions := make([]decide.Decision[T], len(groups))
 	for i, g := range groups {
-		d := h.decideGroup(ctx, images[i], g)
-		if err := h.countAll(ctx, d); err != nil {
+		decisions[i] = g.Decide(h.image(g.ID, sources[i]))
+	}
+	if h.reactor != nil {
+		if err := h.react(ctx, groups, sources, decisions); err != nil {
 			return groups, err
 		}
-		decisions[i] = d
-		aside = append(append(aside, d.aside...), d.img.waiting.fresh()...)
-		if !d.img.dirty {
+	}
+	return h.write(ctx, groups, decisions)
+}
+
+func (h handling[T]) image(id event.ID, from decide.Source) *decide.Image[T] {
+	return decide.NewImage(h.kind, decide.Room{Events: h.config.MaxEarly, Bytes: h.config.MaxEarlyBytes}, id, from)
+}
+
+// react reacts to everything that was applied. A group with a refused turn is decided again, up to that.
+func (h handling[T]) react(ctx context.Context, groups []decide.Group[T], sources []decide.Source, decisions []decide.Decision[T]) error {
+	var turns []Turn[T]
+	var of []int // the group of each turn
+	for i, d := range decisions {
+		turns = append(turns, d.Turns...)
+		for range d.Turns {
+			of = append(of, i)
+		}
+	}
+	if len(turns) == 0 {
+		return nil
+	}
+	refused, err := h.reactor.React(ctx, turns)
+	if err != nil {
+		return fmt.Errorf("react to %d events of %s: %w", len(turns), h.kind.Name, err)
+	}
+	for turn, reason := range refused {
+		if isAway(reason) {
+			return reason
+		}
+		i := of[turn]
+		if sources[i].Refused == nil {
+			sources[i].Refused = map[event.Version]error{}
+		}
+		sources[i].Refused[turns[turn].Version] = reason
+	}
+	for i, from := range sources {
+		if from.Refused != nil {
+			decisions[i] = groups[i].Decide(h.image(groups[i].ID, from))
+		}
+	}
+	return nil
+}
+
+// write counts, parks and writes what was decided.
+func (h handling[T]) write(ctx context.Context, groups []decide.Group[T], decisions []decide.Decision[T]) (left []decide.Group[T], err error) {
+	var aside []parking.Entry
+	writes := make([]store.Write, 0, len(groups))
+	for i := range decisions {
+		d := &decisions[i]
+		for _, failed := range d.Attempts {
+			parked, err := h.count(ctx, failed)
+			if err != nil {
+				return groups, err
+			}
+			if parked {
+				d.Park(failed)
+			}
+		}
+		aside = append(aside, d.Aside...)
+		if !d.Dirty {
 			continue
 		}
-		w, err := d.img.write()
+		w, err := d.Image.Write()
 		if err != nil {
 			return groups, err
 		}
@@ -120,36 +200,22 @@ func (h handling[T]) write(ctx context.Context, groups []group[T], images []*ima
 		return groups, err
 	}
 	if len(writes) > 0 {
-		err = h.generation.records.PutMany(ctx, writes)
+		err = h.generation.Records.PutMany(ctx, writes)
 	}
 	return h.settle(ctx, groups, decisions, err)
 }
 
-// countAll counts the failures of a decision, and drops from the record what that parks.
-func (h handling[T]) countAll(ctx context.Context, d decision[T]) error {
-	for _, failed := range d.attempts {
-		parked, err := h.count(ctx, failed)
-		if err != nil {
-			return err
-		}
-		if parked && failed.kept {
-			d.img.drop(int64(failed.entry.Version))
-		}
-	}
-	return nil
-}
-
 // park parks what was set aside, and notes at the deliveries concerned that the lot has them.
-func (h handling[T]) park(ctx context.Context, aside []parking.Entry, groups []group[T]) error {
+func (h handling[T]) park(ctx context.Context, aside []parking.Entry, groups []decide.Group[T]) error {
 	if len(aside) == 0 {
 		return nil
 	}
-	if err := h.generation.lot.Park(ctx, aside...); err != nil {
+	if err := h.generation.Lot.Park(ctx, aside...); err != nil {
 		return err
 	}
 	for _, g := range groups {
-		for _, d := range g.deliveries {
-			d.parked = d.parked || d.inLot
+		for _, d := range g.Deliveries {
+			d.Parked = d.Parked || d.InLot
 		}
 	}
 	return nil
@@ -157,20 +223,19 @@ func (h handling[T]) park(ctx context.Context, aside []parking.Entry, groups []g
 
 // settle removes from the lot what the groups that were written have no need of any more, and returns those that are
 // left. writing is the error of the write.
-func (h handling[T]) settle(ctx context.Context, groups []group[T], decisions []decision[T], writing error) (left []group[T], err error) {
+func (h handling[T]) settle(ctx context.Context, groups []decide.Group[T], decisions []decide.Decision[T], writing error) (left []decide.Group[T], err error) {
 	refused := refusedIDs(writing, groups)
 	var settled []string
 	for i, g := range groups {
-		d := decisions[i]
-		if refused[string(g.id)] {
+		if refused[string(g.ID)] {
 			left = append(left, g)
 			continue
 		}
-		for _, entry := range d.settled {
-			settled = append(settled, h.generation.lot.ID(entry))
+		for _, entry := range decisions[i].Settled {
+			settled = append(settled, h.generation.Lot.ID(entry))
 		}
-		if d.unfinished() {
-			left = append(left, d.rest(g))
+		if rest, more := decisions[i].Rest(); more {
+			left = append(left, rest)
 		}
 	}
 	if writing != nil {
@@ -179,14 +244,14 @@ func (h handling[T]) settle(ctx context.Context, groups []group[T], decisions []
 			return left, err
 		}
 	}
-	if failed := h.generation.lot.Settle(ctx, settled); failed != nil {
+	if failed := h.generation.Lot.Settle(ctx, settled); failed != nil {
 		return left, failed
 	}
 	return left, err
 }
 
 // refusedIDs are the entities of which a write is not known to be stored.
-func refusedIDs[T any](err error, groups []group[T]) map[string]bool {
+func refusedIDs[T any](err error, groups []decide.Group[T]) map[string]bool {
 	if err == nil {
 		return nil
 	}
@@ -199,88 +264,62 @@ func refusedIDs[T any](err error, groups []group[T]) map[string]bool {
 		return refused
 	}
 	for _, g := range groups {
-		refused[string(g.id)] = true
+		refused[string(g.ID)] = true
 	}
 	return refused
 }
 
-// count counts a failed attempt and reports whether that parked the event; then its delivery is acknowledged. If it
-// was the store that failed, it returns that error and counts nothing, however long it lasts.
-func (h handling[T]) count(ctx context.Context, failed attempt[T]) (parked bool, err error) {
-	if isAway(failed.cause) {
-		return false, failed.cause
+// count counts a failed attempt and reports whether that parked the event. If it was the store that failed, it returns
+// that error and counts nothing, however long it lasts.
+func (h handling[T]) count(ctx context.Context, failed decide.Attempt[T]) (parked bool, err error) {
+	if isAway(failed.Cause) {
+		return false, failed.Cause
 	}
 	limit := h.config.MaxAttempts
-	if d := failed.delivery; d != nil && d.limit > 0 && !failed.kept {
-		limit = d.limit
+	if d := failed.Delivery; d != nil && d.Limit > 0 && !failed.Kept {
+		limit = d.Limit
 	}
-	failed.entry.Error = failed.cause.Error()
-	id := h.generation.lot.ID(failed.entry)
+	failed.Entry.Error = failed.Cause.Error()
+	id := h.generation.Lot.ID(failed.Entry)
 	parked, known := h.counted[id]
 	if !known {
-		if parked, err = h.generation.lot.Fail(ctx, failed.entry, limit); err != nil {
+		if parked, err = h.generation.Lot.Fail(ctx, failed.Entry, limit); err != nil {
 			return false, err
 		}
 		h.counted[id] = parked
 	}
-	if parked && failed.delivery != nil {
-		failed.delivery.outcome = nil
-	}
 	return parked, nil
 }
 
-// read returns the images of the groups' entities, with what is parked of them if this may be its turn.
-func (h handling[T]) read(ctx context.Context, groups []group[T]) ([]*image[T], error) {
+// read returns what is stored of the groups' entities, with what is parked of them if this may be its turn.
+func (h handling[T]) read(ctx context.Context, groups []decide.Group[T]) ([]decide.Source, error) {
 	ids := make([]string, len(groups))
 	for i, g := range groups {
-		ids[i] = string(g.id)
+		ids[i] = string(g.ID)
 	}
-	found, err := h.generation.records.GetMany(ctx, ids)
+	found, err := h.generation.Records.GetMany(ctx, ids)
 	if err != nil {
 		return nil, fmt.Errorf("read %s replicas: %w", h.kind.Name, err)
 	}
-	reacted := map[string]store.Record{}
-	if h.kind.React != nil && h.generation.before != nil {
-		if reacted, err = h.generation.before.records.GetMany(ctx, ids); err != nil {
+	var reacted map[string]store.Record
+	if h.reactor != nil && h.generation.Before != nil {
+		if reacted, err = h.generation.Before.Records.GetMany(ctx, ids); err != nil {
 			return nil, fmt.Errorf("read %s replicas of the generation before: %w", h.kind.Name, err)
 		}
 	}
-	images := make([]*image[T], len(groups))
+	sources := make([]decide.Source, len(groups))
 	for i, g := range groups {
-		img := newImage(&h.kind, h.config, g.id, found[string(g.id)])
-		if record, ok := reacted[string(g.id)]; ok {
-			img.reacted = event.Version(record.Version)
+		from := decide.Source{Record: found[ids[i]], Reacted: event.None}
+		if record, ok := reacted[ids[i]]; ok {
+			from.Reacted = event.Version(record.Version)
 		}
-		if img.overflow && g.mayRelease(img) {
-			if err := readWaiting(ctx, h.generation.lot, img); err != nil {
+		if from.Record.Index[decide.GapIndex] == decide.GapParked && g.MayRelease(h.image(g.ID, from)) {
+			from.Searched = true
+			if from.Parked, from.More, err = h.generation.Lot.Early(ctx, decide.EntityName(h.kind.Name, g.ID)); err != nil {
 				return nil, err
 			}
 		}
-		images[i] = img
+		sources[i] = from
 	}
-	return images, nil
-}
-
-// mayRelease reports whether the group may make a parked event the next one.
-func (g group[T]) mayRelease(img *image[T]) bool {
-	if g.goesOn || img.hasNext() {
-		return true
-	}
-	for _, d := range g.deliveries {
-		if d.change.Version <= img.version.Next() {
-			return true
-		}
-	}
-	return false
-}
-
-// readWaiting reads the first page of the early events of an entity that its lot has.
-func readWaiting[T any](ctx context.Context, lot *parking.Lot, img *image[T]) error {
-	entries, more, err := lot.Early(ctx, entityName(img.kind.Name, img.id))
-	if err != nil {
-		return err
-	}
-	img.waiting.readIn(entries, more)
-	img.pass()
-	return nil
+	return sources, nil
 }

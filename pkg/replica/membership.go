@@ -2,11 +2,14 @@ package replica
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"log/slog"
 	"time"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
+	"ticketing/pkg/replica/internal/window"
 )
 
 // stayJoined is a member of the group until ctx ends. It closes joined once it is for the first time. NATS Streaming
@@ -38,11 +41,11 @@ func (c *Consumer[T]) stay(ctx context.Context, meanwhile func()) error {
 		member, err := c.bus.Subscribe(ctx, bus.Subscription{
 			Channel: string(subject), Group: c.config.Group, Durable: c.config.Group,
 			AckWait: c.config.AckWait, MaxInflight: size,
-		}, c.handler(subject, c.lanes))
+		}, c.replica.handler(subject, c.lanes))
 		if err != nil {
 			return fmt.Errorf("join %s on %s: %w", c.config.Group, subject, err)
 		}
-		defer c.leave(ctx, subject, member)
+		defer leave(ctx, c.config.AckWait, subject, member, c.log)
 	}
 	meanwhile()
 	return nil
@@ -56,17 +59,17 @@ func (c *Consumer[T]) joinWith() int {
 	case <-c.resized: // that is done herewith
 	default:
 	}
-	c.window.joined(c.replica.config.Now())
-	return c.window.size
+	c.window.Joined(c.replica.config.Now())
+	return c.window.Size()
 }
 
-// leave finishes what was taken and leaves the group; the durable stays. It takes the time it needs, but when
-// ctx ends no more than another AckWait.
-func (c *Consumer[T]) leave(ctx context.Context, subject event.Subject, member bus.Member) {
-	ctx, cancel := outlive(ctx, c.config.AckWait)
+// leave finishes what was taken and leaves the channel; a durable stays. It takes the time it needs, but when ctx ends
+// no more than another AckWait.
+func leave(ctx context.Context, ackWait time.Duration, subject event.Subject, member bus.Member, log *slog.Logger) {
+	ctx, cancel := outlive(ctx, ackWait)
 	defer cancel()
 	if err := member.Close(ctx); err != nil {
-		c.log.Warn("left with events unfinished; they are delivered again", "subject", string(subject), "error", err)
+		log.Warn("left with events unfinished; they are delivered again", "subject", string(subject), "error", err)
 	}
 }
 
@@ -87,22 +90,50 @@ func outlive(parent context.Context, after time.Duration) (context.Context, cont
 func (c *Consumer[T]) batchBound() int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return min(c.window.size, c.config.MaxBatch)
+	return min(c.window.Size(), c.config.MaxBatch)
 }
 
 // learn tells the window of a batch that was settled.
-func (c *Consumer[T]) learn(b settledBatch) {
+func (c *Consumer[T]) learn(b window.Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	before := c.window.size
-	if !c.window.settled(b) {
+	before := c.window.Size()
+	if !c.window.Settled(b) {
 		return
 	}
 	log, why := c.log.Info, "takes more events at once: the store is quick enough"
-	if c.window.size < before {
+	if c.window.Size() < before {
 		log, why = c.log.Warn, "takes fewer events at once: the store is too slow"
 	}
-	log(why, "kind", c.replica.kind.Name, "group", c.config.Group, "from", before, "to", c.window.size,
-		"age", b.at.Sub(b.taken), "ackWait", c.config.AckWait)
+	log(why, "kind", c.replica.kind.Name, "group", c.config.Group, "from", before, "to", c.window.Size(),
+		"age", b.At.Sub(b.Taken), "ackWait", c.config.AckWait)
 	c.resized <- struct{}{} // has room: the window changes once between two joins
+}
+
+// needsReplay reports whether history has to be read again: the store has never done so, and the group has a position
+// already, so the broker would send it only what comes after that. That is so if the store was lost, or if the service
+// takes over the durable of another implementation.
+func (c *Consumer[T]) needsReplay(ctx context.Context) (bool, error) {
+	c.setState(errors.New("asking the store whether history has been replayed"))
+	m, err := c.replica.generations.Read(ctx)
+	if err != nil || m.Replayed {
+		return false, err
+	}
+	c.setState(errors.New("waiting for the bus, to see whether history has to be replayed"))
+	if err := c.bus.Connected(ctx); err != nil {
+		return false, err
+	}
+	for _, subject := range c.replica.kind.Subjects {
+		channel, err := c.bus.Channel(ctx, string(subject))
+		if err != nil {
+			return false, fmt.Errorf("look at %s: %w", subject, err)
+		}
+		for _, durable := range channel.Durables {
+			if durable.Group == c.config.Group {
+				return true, nil
+			}
+		}
+	}
+	// A new group is sent everything from the beginning, which is the replay.
+	return false, c.replica.generations.SetReplayed(ctx)
 }

@@ -14,6 +14,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
+	"ticketing/pkg/replica/internal/window"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -96,8 +97,8 @@ func TestASlowStoreIsNotGivenAnEventTwice(t *testing.T) {
 			t.Errorf("%d of %d events came twice, and one was held for %v of %v", twice, backlog, longest, ackWait)
 		}
 		// because a member has joined again, with room for fewer.
-		if sizes := taken.sizes(); slices.Min(sizes) >= firstWindow {
-			t.Errorf("the members have joined with room for %v, want one with less than %d", sizes, firstWindow)
+		if sizes := taken.sizes(); slices.Min(sizes) >= window.First {
+			t.Errorf("the members have joined with room for %v, want one with less than %d", sizes, window.First)
 		}
 	})
 }
@@ -115,31 +116,13 @@ func TestAMemberTakesMoreAtOnceWhereTheStoreKeepsUp(t *testing.T) {
 		runWatched(t, r, b, ConsumerConfig{AckWait: bus.MaxAckWait, MaxInflight: 1000})
 		awaitLag(t, publisher, 0)
 		// then it has soon joined again with all it may hold, once, and nothing was handed out twice by that
-		if sizes := taken.sizes(); !slices.Equal(sizes, []int{firstWindow, 1000}) {
-			t.Errorf("joined with room for %v, want %d and then 1000", sizes, firstWindow)
+		if sizes := taken.sizes(); !slices.Equal(sizes, []int{window.First, 1000}) {
+			t.Errorf("joined with room for %v, want %d and then 1000", sizes, window.First)
 		}
 		if twice := taken.twice(); twice != 0 {
 			t.Errorf("%d events of 4000 came twice", twice)
 		}
 		mustHave(t, r, "e", 4000)
-	})
-}
-
-// Reactions are one write each: what has been reacted to must not wait for thousands of others.
-func TestBatchesThatAreReactedToAreShort(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		server := membus.New(t)
-		publisher := server.Connect("source")
-		publishAll(t, publisher, newEntities("e", 1000)...)
-		kind := historyKind()
-		kind.React = func(context.Context, event.ID, event.Version, history) error { return nil }
-		db := &pacedDB{Database: memstore.New(), perWrite: 10 * time.Millisecond}
-		r := openHistories(t, kind, db)
-		runWatched(t, r, server.Connect("member"), ConsumerConfig{Lanes: 1})
-		awaitLag(t, publisher, 0)
-		if got := db.largestWrite(); got != 64 {
-			t.Errorf("the largest write has %d records, want %d", got, 64)
-		}
 	})
 }
 

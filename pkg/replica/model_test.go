@@ -14,6 +14,8 @@ import (
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/decide"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -63,8 +65,7 @@ type world struct {
 	reacted map[event.ID]event.Version // the highest version that was reacted to
 	failing bool                       // reactions fail
 
-	next   *Replica[history] // the generation that a rebuild fills
-	number int
+	next   *generation.Generation // that a rebuild fills
 	filled map[int]bool
 }
 
@@ -78,7 +79,7 @@ func newWorld(rt *rapid.T, t *testing.T, db store.Database, reacts bool, name st
 	w.kind = historyKind()
 	w.kind.Name = name // collections of its own in the one store
 	if reacts {
-		w.kind.React = w.react
+		w.kind.React = perTurn(w.react)
 	}
 	for i := range w.members {
 		w.members[i] = openWith(t, w.kind, w.db, w.config)
@@ -86,7 +87,7 @@ func newWorld(rt *rapid.T, t *testing.T, db store.Database, reacts bool, name st
 	return w
 }
 
-func (w *world) react(_ context.Context, id event.ID, version event.Version, _ history) error {
+func (w *world) react(id event.ID, version event.Version, _ history) error {
 	highest, seen := w.reacted[id]
 	if !seen {
 		highest = event.None
@@ -137,13 +138,13 @@ func batch(rt *rapid.T, from []int) []int {
 }
 
 // hand gives a member some events and returns those that it has acknowledged.
-func (w *world) hand(r *Replica[history], sequences []int) (acked []int, err error) {
+func (w *world) hand(handle func(context.Context, []*delivery[history]) error, sequences []int) (acked []int, err error) {
 	post := newMail(w.kind)
 	var deliveries []*delivery[history]
 	for _, s := range sequences {
 		deliveries = append(deliveries, post.redeliver(uint64(s), w.unacked[s]+1, w.log[s-1]))
 	}
-	err = r.handle(context.Background(), deliveries)
+	err = handle(context.Background(), atNow(w.members[0], deliveries))
 	for _, s := range sequences {
 		if w.unacked[s]++; post.settled[uint64(s)] == nil {
 			acked = append(acked, s)
@@ -159,7 +160,7 @@ func (w *world) deliverTo(rt *rapid.T, member int) {
 func (w *world) waiting() []int { return slices.Collect(maps.Keys(w.unacked)) }
 
 func (w *world) mustHand(rt *rapid.T, r *Replica[history], sequences []int) []int {
-	acked, err := w.hand(r, sequences)
+	acked, err := w.hand(r.handle, sequences)
 	if err != nil {
 		rt.Fatal(err)
 	}
@@ -182,7 +183,7 @@ func (w *world) loseAcks(rt *rapid.T) {
 // crash ends a member at one of its writes, before or after it is stored, and starts it again.
 func (w *world) crash(rt *rapid.T) {
 	w.db.left, w.db.stored = rapid.IntRange(0, 5).Draw(rt, "writes"), rapid.Bool().Draw(rt, "stored")
-	acked, err := w.hand(w.members[1], batch(rt, w.waiting()))
+	acked, err := w.hand(w.members[1].handle, batch(rt, w.waiting()))
 	if err == nil {
 		w.ack(acked)
 	}
@@ -236,11 +237,11 @@ func (w *world) beginRebuild(rt *rapid.T) {
 	if w.next != nil {
 		return
 	}
-	number, next, err := w.members[0].reserve(context.Background())
+	next, err := w.members[0].generations.Reserve(context.Background())
 	if err != nil {
 		rt.Fatal(err)
 	}
-	w.number, w.next, w.filled = number, next, map[int]bool{}
+	w.next, w.filled = next, map[int]bool{}
 }
 
 func (w *world) fill(rt *rapid.T) {
@@ -257,16 +258,23 @@ func (w *world) fill(rt *rapid.T) {
 }
 
 func (w *world) fillWith(rt *rapid.T, sequences []int) {
-	for _, s := range w.mustHandTo(rt, w.next, sequences) {
+	into := func(ctx context.Context, batch []*delivery[history]) error {
+		return w.members[0].handleIn(ctx, w.next, batch)
+	}
+	for _, s := range w.replay(rt, into, sequences) {
 		w.filled[s] = true
 	}
 }
 
-// mustHandTo gives events of history to a member, and leaves what the group has to send as it is.
-func (w *world) mustHandTo(rt *rapid.T, r *Replica[history], sequences []int) []int {
+// replay handles events of history, and leaves what the group has to send as it is.
+func (w *world) replay(rt *rapid.T, into func(context.Context, []*delivery[history]) error, sequences []int) []int {
 	before := maps.Clone(w.unacked)
 	defer func() { w.unacked = before }()
-	return w.mustHand(rt, r, sequences)
+	acked, err := w.hand(into, sequences)
+	if err != nil {
+		rt.Fatal(err)
+	}
+	return acked
 }
 
 func (w *world) all() []int {
@@ -285,17 +293,17 @@ func (w *world) endRebuild(rt *rapid.T) {
 	for len(w.filled) < len(w.log) {
 		w.fill(rt)
 	}
-	if err := w.members[0].makePresent(context.Background(), w.number); err != nil {
+	if err := w.members[0].generations.MakePresent(context.Background(), w.next.Number); err != nil {
 		rt.Fatal(err)
 	}
 	w.next = nil
 	w.deliver(rt) // by a member that may not have noticed
 	left := w.all()
 	for len(left) > 0 {
-		acked := w.mustHandTo(rt, w.members[0], batch(rt, left))
+		acked := w.replay(rt, w.members[0].handle, batch(rt, left))
 		left = slices.DeleteFunc(left, func(s int) bool { return slices.Contains(acked, s) })
 	}
-	if err := w.members[0].setReplayed(context.Background()); err != nil {
+	if err := w.members[0].generations.SetReplayed(context.Background()); err != nil {
 		rt.Fatal(err)
 	}
 }
@@ -313,7 +321,7 @@ func (w *world) settleAll(rt *rapid.T) {
 		w.deliver(rt)
 	}
 	for _, r := range w.members {
-		if _, err := r.follow(context.Background()); err != nil {
+		if _, err := r.generations.Follow(context.Background()); err != nil {
 			rt.Fatal(err)
 		}
 	}
@@ -354,8 +362,8 @@ func (w *world) check(rt *rapid.T) {
 		rt.Fatalf("not parked: %v", w.poison)
 	}
 	for _, entity := range slices.Collect(maps.Keys(w.source)) {
-		record, err := w.members[0].records().Get(context.Background(), string(entity))
-		if err != nil || record.Index[gapIndex] != "" || len(record.Early) > 0 {
+		record, err := w.members[0].generations.Present().Records.Get(context.Background(), string(entity))
+		if err != nil || record.Index[decide.GapIndex] != "" || len(record.Early) > 0 {
 			rt.Fatalf("%s still waits: %v, %d kept, %v", entity, record.Index, len(record.Early), err)
 		}
 	}

@@ -164,7 +164,7 @@ func TestLargeEarlyEventsAreParkedEarlier(t *testing.T) {
 	for v := event.Version(1); v <= 5; v++ {
 		handle(t, r, post.deliver(sayData("x", v, large)))
 	}
-	record, err := r.records().Get(t.Context(), "x")
+	record, err := r.generations.Present().Records.Get(t.Context(), "x")
 	if err != nil || len(record.Early) != 2 || len(mustListParked(t, r)) != 3 {
 		t.Errorf("%d are kept and %d parked, %v; want 2 and 3", len(record.Early), len(mustListParked(t, r)), err)
 	}

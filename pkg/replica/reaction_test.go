@@ -1,7 +1,6 @@
 package replica
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -25,13 +24,13 @@ type reactions struct {
 
 func (r *reactions) kind() Kind[history] {
 	kind := historyKind()
-	kind.React = func(_ context.Context, _ event.ID, version event.Version, after history) error {
+	kind.React = perTurn(func(_ event.ID, version event.Version, after history) error {
 		if after.Text != fmt.Sprint("text ", version) {
 			return fmt.Errorf("reaction to %d was given the state %+v", version, after)
 		}
 		r.seen = append(r.seen, version)
 		return r.fail[version]
-	}
+	})
 	return kind
 }
 
@@ -56,8 +55,8 @@ func TestAReactionThatFailsIsTriedAgainAndThenParked(t *testing.T) {
 	first := post.deliver(data)
 	handle(t, r, first, post.say("x", 2))
 	// then it is not acknowledged, and the one behind it is kept
-	if first.verdict != Failed || post.settled[2] == nil || post.settled[3] != nil {
-		t.Fatalf("verdict %v, settled %v", first.verdict, post.settled)
+	if first.Verdict != Failed || post.settled[2] == nil || post.settled[3] != nil {
+		t.Fatalf("verdict %v, settled %v", first.Verdict, post.settled)
 	}
 	// and nothing is parked yet
 	handle(t, r, post.redeliver(2, 2, data))

@@ -18,6 +18,7 @@ import (
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -25,11 +26,11 @@ import (
 // spoil writes another content into a replica's record, as a bug or a person at the database would.
 func spoil(t testing.TB, r *Replica[history], id string) {
 	t.Helper()
-	record, err := r.records().Get(t.Context(), id)
+	record, err := r.generations.Present().Records.Get(t.Context(), id)
 	if err != nil {
 		t.Fatal(err)
 	}
-	err = r.records().Put(t.Context(), store.Write{ID: id, Revision: record.Revision, Version: record.Version,
+	err = r.generations.Present().Records.Put(t.Context(), store.Write{ID: id, Revision: record.Revision, Version: record.Version,
 		State: []byte(`{"applied":[0],"text":"spoiled"}`)})
 	if err != nil {
 		t.Fatal(err)
@@ -93,7 +94,7 @@ func TestARebuildMendsWhileEventsAndReadsGoOn(t *testing.T) {
 	reading.Wait()
 	// then both members have every entity, each version applied once, the spoiled ones too
 	for name, r := range map[string]*Replica[history]{"one": one, "two": two} {
-		eventually(t, name+" follows", func() bool { return r.present.Load().number == result.Generation })
+		eventually(t, name+" follows", func() bool { return r.generations.Present().Number == result.Generation })
 		for e := range entities {
 			got, version := mustRead(t, r, event.ID(fmt.Sprint("e", e)))
 			if version != last || !slices.Equal(got.Applied, upTo(last)) || got.Text != fmt.Sprint("text ", last) {
@@ -110,20 +111,18 @@ func TestAMemberBehindAGenerationWritesToTheNewOne(t *testing.T) {
 	post := newMail(historyKind())
 	handle(t, slow, post.say("x", 0))
 	// given a rebuild of which the slow member knows nothing
-	next, err := quick.next(t.Context(), 2)
+	next, err := quick.generations.Get(t.Context(), 2, 1)
 	if err != nil {
 		t.Fatal(err)
 	}
-	handle(t, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
-	if err := quick.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
-		t.Fatal(err)
-	}
+	handleIn(t, quick, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
+	setMark(t, quick, generation.State{Generation: 2, Replayed: true})
 	// when it is given an event, then that is acknowledged, and in the new generation
 	handle(t, slow, post.say("x", 1))
 	if err := post.settled[2]; err != nil {
 		t.Errorf("settled with %v", err)
 	}
-	if present, err := quick.follow(t.Context()); err != nil || present.number != 2 {
+	if present, err := quick.generations.Follow(t.Context()); err != nil || present.Number != 2 {
 		t.Fatalf("follows %+v, %v", present, err)
 	}
 	if got, version := mustRead(t, quick, "x"); version != 1 || !slices.Equal(got.Applied, upTo(1)) {
@@ -148,14 +147,8 @@ func TestALaneBehindAnotherWritesToTheNewGeneration(t *testing.T) {
 	})
 	eventually(t, "the write is under way", func() bool { return len(db.writes) == 0 })
 	// when another goes over to the new one before the write is done
-	_, revision, err := r.readMark(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := r.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, revision); err != nil {
-		t.Fatal(err)
-	}
-	if _, err := r.follow(t.Context()); err != nil {
+	setMark(t, r, generation.State{Generation: 2, Replayed: true})
+	if _, err := r.generations.Follow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	close(release)
@@ -240,8 +233,8 @@ func TestARebuildThatWasCutOffAfterTheChange(t *testing.T) {
 					stop()
 				}
 				// given that the second generation has become the present one, and is empty
-				err := r.changeMark(t.Context(), func(m *mark) bool {
-					*m = mark{Generation: 2, Reserved: 2, Before: 1}
+				err := r.generations.Change(t.Context(), func(m *generation.State) bool {
+					*m = generation.State{Generation: 2, Reserved: 2, Before: 1}
 					return true
 				})
 				if err != nil {
@@ -254,10 +247,10 @@ func TestARebuildThatWasCutOffAfterTheChange(t *testing.T) {
 				// then it is filled and complete
 				eventually(t, "x is applied", standsAt(r, "x", 1))
 				eventually(t, "the mark says so", func() bool {
-					m, _, err := r.readMark(t.Context())
+					m, err := r.generations.Read(t.Context())
 					return err == nil && m.Replayed
 				})
-				if m, _, err := r.readMark(t.Context()); err != nil || !cmp.Equal(m, mark{Generation: 2, Reserved: 2, Replayed: true}) {
+				if m, err := r.generations.Read(t.Context()); err != nil || !cmp.Equal(m, generation.State{Generation: 2, Reserved: 2, Replayed: true}) {
 					t.Errorf("the mark is %+v, %v", m, err)
 				}
 			})
@@ -309,22 +302,22 @@ func TestParkedEventsBelongToTheirGeneration(t *testing.T) {
 			handle(t, r, append(post.sayFrom("x", 1, last), post.deliver([]byte("poison")))...)
 			before := mustListParked(t, r)
 			// when another generation is filled, in which history has the missing one too
-			number, next, err := r.reserve(t.Context())
+			next, err := r.generations.Reserve(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
-			handle(t, next, post.redeliver(99, 1, sayData("x", 0, "text 0")), post.redeliver(98, 1, []byte("poison")))
+			handleIn(t, r, next, post.redeliver(99, 1, sayData("x", 0, "text 0")), post.redeliver(98, 1, []byte("poison")))
 			for v := event.Version(1); v <= last; v++ {
-				handle(t, next, post.redeliver(uint64(v), 2, sayData("x", v, fmt.Sprint("text ", v))))
+				handleIn(t, r, next, post.redeliver(uint64(v), 2, sayData("x", v, fmt.Sprint("text ", v))))
 			}
 			if diff := cmp.Diff(before, mustListParked(t, r)); diff != "" {
 				t.Errorf("the present generation has parked (-before +meanwhile):\n%s", diff)
 			}
 			if succeeds {
-				if err := r.makePresent(t.Context(), number); err != nil {
+				if err := r.generations.MakePresent(t.Context(), next.Number); err != nil {
 					t.Fatal(err)
 				}
-				if _, err := r.follow(t.Context()); err != nil {
+				if _, err := r.generations.Follow(t.Context()); err != nil {
 					t.Fatal(err)
 				}
 			} else {
@@ -345,11 +338,9 @@ func TestParkedEventsBelongToTheirGeneration(t *testing.T) {
 func TestPoisonForAGenerationThatWasLeft(t *testing.T) {
 	db := memstore.New()
 	behind, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-	if err := other.writeMark(t.Context(), mark{Generation: 2, Replayed: true}, 0); err != nil {
-		t.Fatal(err)
-	}
+	setMark(t, other, generation.State{Generation: 2, Replayed: true})
 	handle(t, behind, newMail(historyKind()).deliver([]byte("poison")))
-	if _, err := other.follow(t.Context()); err != nil {
+	if _, err := other.generations.Follow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	if parked := mustListParked(t, other); len(parked) != 1 {
@@ -363,46 +354,46 @@ func TestARebuildDoesNotReactToHistoryAgain(t *testing.T) {
 	r := openHistories(t, react.kind(), memstore.New())
 	post := newMail(react.kind())
 	handle(t, r, post.sayFrom("x", 0, 2)...)
-	number, next, err := r.reserve(t.Context())
+	next, err := r.generations.Reserve(t.Context())
 	if err != nil {
 		t.Fatal(err)
 	}
-	handle(t, next, post.sayFrom("x", 0, 1)...)
-	handle(t, next, post.say("y", 0)) // which the group has not brought yet
+	handleIn(t, r, next, post.sayFrom("x", 0, 1)...)
+	handleIn(t, r, next, post.say("y", 0)) // which the group has not brought yet
 	handle(t, r, post.say("x", 3))
-	if err := r.makePresent(t.Context(), number); err != nil {
+	if err := r.generations.MakePresent(t.Context(), next.Number); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := r.follow(t.Context()); err != nil {
+	if _, err := r.generations.Follow(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	// history once more, and what is new
 	handle(t, r, post.sayFrom("x", 0, 4)...)
-	if err := r.setReplayed(t.Context()); err != nil {
+	if err := r.generations.SetReplayed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
 	handle(t, r, post.sayFrom("x", 5, 6)...)
 	if diff := cmp.Diff([]event.Version{0, 1, 2, 0, 3, 4, 5, 6}, react.seen); diff != "" {
 		t.Errorf("reactions (-want +got):\n%s", diff)
 	}
-	if present, err := r.follow(t.Context()); err != nil || present.before != nil {
-		t.Errorf("the generation before is still looked at: %+v, %v", present.before, err)
+	if present, err := r.generations.Follow(t.Context()); err != nil || present.Before != nil {
+		t.Errorf("the generation before is still looked at: %+v, %v", present.Before, err)
 	}
 }
 
 // What a person resyncs while a rebuild goes on is in both generations.
 func TestAResyncDuringARebuild(t *testing.T) {
-	for name, tt := range map[string]func(*testing.T, *Replica[history], *Replica[history], *mail){
-		"before it is filled": func(t *testing.T, r, next *Replica[history], post *mail) {
+	for name, tt := range map[string]func(*testing.T, *Replica[history], *generation.Generation, *mail){
+		"before it is filled": func(t *testing.T, r *Replica[history], next *generation.Generation, post *mail) {
 			resync(t, r, 3)
-			handle(t, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
+			handleIn(t, r, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
 		},
-		"behind its comparison": func(t *testing.T, r, next *Replica[history], post *mail) {
-			handle(t, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
+		"behind its comparison": func(t *testing.T, r *Replica[history], next *generation.Generation, post *mail) {
+			handleIn(t, r, next, post.redeliver(1, 1, sayData("x", 0, "text 0")))
 			resync(t, r, 3)
 		},
-		"while early events wait in it": func(t *testing.T, r, next *Replica[history], post *mail) {
-			handle(t, next, post.sayFrom("x", 2, 4+room)...)
+		"while early events wait in it": func(t *testing.T, r *Replica[history], next *generation.Generation, post *mail) {
+			handleIn(t, r, next, post.sayFrom("x", 2, 4+room)...)
 			resync(t, r, 3)
 			handle(t, r, post.sayFrom("x", 2, 4+room)...)
 		},
@@ -411,16 +402,16 @@ func TestAResyncDuringARebuild(t *testing.T) {
 			r := openHistories(t, historyKind(), memstore.New())
 			post := newMail(historyKind())
 			handle(t, r, post.say("x", 0))
-			number, next, err := r.reserve(t.Context())
+			next, err := r.generations.Reserve(t.Context())
 			if err != nil {
 				t.Fatal(err)
 			}
 			tt(t, r, next, post)
 			want, stands := mustRead(t, r, "x")
-			if err := r.makePresent(t.Context(), number); err != nil {
+			if err := r.generations.MakePresent(t.Context(), next.Number); err != nil {
 				t.Fatal(err)
 			}
-			if _, err := r.follow(t.Context()); err != nil {
+			if _, err := r.generations.Follow(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 			if got, version := mustRead(t, r, "x"); version != stands || got.Text != want.Text || version < 3 {
@@ -436,29 +427,6 @@ func resync(t *testing.T, r *Replica[history], version event.Version) {
 	t.Helper()
 	if changed, err := r.Resync(t.Context(), sayData("x", version, fmt.Sprint("text ", version)), event.None); err != nil || !changed {
 		t.Fatal(changed, err)
-	}
-}
-
-// Of two rebuilds at two members the one that began later wins.
-func TestTheOlderOfTwoRebuildsLoses(t *testing.T) {
-	db := memstore.New()
-	one, two := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-	older, _, err := one.reserve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	newer, _, err := two.reserve(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := one.makePresent(t.Context(), older); err == nil {
-		t.Error("the older one has become the present generation")
-	}
-	if err := two.makePresent(t.Context(), newer); err != nil {
-		t.Error(err)
-	}
-	if m, _, err := one.readMark(t.Context()); err != nil || m.Generation != newer || m.Before != 1 {
-		t.Errorf("the mark is %+v, %v", m, err)
 	}
 }
 
@@ -478,7 +446,7 @@ func TestARebuildComparesEveryEntity(t *testing.T) {
 			handle(t, r, post.say("lost", 0))
 			c := NewConsumer(r, &behindBus{Bus: conn}, ConsumerConfig{Group: testGroup, MaxLower: most}, slog.New(slog.DiscardHandler))
 			// when it is rebuilt, with a first fill that brings nothing
-			_, changed, err := c.rebuildNext(t.Context(), false)
+			_, changed, err := c.historian.rebuildNext(t.Context(), false)
 			if !errors.Is(err, errNotWhole) || !strings.Contains(fmt.Sprint(err), "lost") || changed {
 				t.Errorf("most %d: it ended with %v, changed %v", most, err, changed)
 			}

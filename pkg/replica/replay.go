@@ -9,24 +9,27 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
+	"ticketing/pkg/replica/internal/coverage"
+	"ticketing/pkg/replica/internal/lanes"
+	"ticketing/pkg/replica/internal/window"
 )
 
 // replayAll reads history into the present generation and notes that it is complete. It goes on beside the group,
 // which brings what is newer; versions make the overlap harmless.
-func (c *Consumer[T]) replayAll(ctx context.Context) error {
-	if err := c.replayInto(ctx, c.lanes); err != nil {
+func (h *historian[T]) replayAll(ctx context.Context) error {
+	if err := h.replayInto(ctx, h.lanes); err != nil {
 		return err
 	}
-	return c.replica.setReplayed(ctx)
+	return h.replica.generations.SetReplayed(ctx)
 }
 
 // replayInto reads every channel of the kind up to its last event of now, into the given lanes.
-func (c *Consumer[T]) replayInto(ctx context.Context, into *lanes[T]) error {
-	for _, subject := range c.replica.kind.Subjects {
-		err := c.replay(ctx, subject, into)
+func (h *historian[T]) replayInto(ctx context.Context, into *lanes.Lanes[*delivery[T]]) error {
+	for _, subject := range h.replica.kind.Subjects {
+		err := h.replay(ctx, subject, into)
 		for errors.Is(err, errOtherHistory) {
-			c.log.Warn("the broker has another history than before; replaying that", "subject", string(subject))
-			err = c.replay(ctx, subject, into)
+			h.log.Warn("the broker has another history than before; replaying that", "subject", string(subject))
+			err = h.replay(ctx, subject, into)
 		}
 		if err != nil {
 			return fmt.Errorf("replay %s: %w", subject, err)
@@ -40,16 +43,16 @@ var errOtherHistory = errors.New("the channel has lost its end")
 
 // replay reads one channel from its first event to its last, and returns once each of them is settled or gone at the
 // broker. An event that is sent and not settled comes again after AckWait, whatever the reason.
-func (c *Consumer[T]) replay(ctx context.Context, subject event.Subject, into *lanes[T]) error {
-	channel, err := c.bus.Channel(ctx, string(subject))
+func (h *historian[T]) replay(ctx context.Context, subject event.Subject, into *lanes.Lanes[*delivery[T]]) error {
+	channel, err := h.bus.Channel(ctx, string(subject))
 	if err != nil || channel.LastSeq == 0 || channel.FirstSeq > channel.LastSeq { // nothing, or nothing any more
 		return err
 	}
-	c.log.Info("replaying history", "subject", string(subject), "from", channel.FirstSeq, "to", channel.LastSeq)
+	h.log.Info("replaying history", "subject", string(subject), "from", channel.FirstSeq, "to", channel.LastSeq)
 	progress := newProgress(channel.FirstSeq, channel.LastSeq)
-	take := c.handler(subject, into)
-	member, err := c.bus.Subscribe(ctx, bus.Subscription{
-		Channel: string(subject), Start: bus.FromOldest, AckWait: c.config.AckWait, MaxInflight: c.replayInflight(channel),
+	take := h.replica.handler(subject, into)
+	member, err := h.bus.Subscribe(ctx, bus.Subscription{
+		Channel: string(subject), Start: bus.FromOldest, AckWait: h.config.AckWait, MaxInflight: h.replayInflight(channel),
 	}, func(ctx context.Context, m bus.Message, settle bus.Settle) {
 		if m.Sequence > channel.LastSeq {
 			settle(nil) // newer than the replay: the group brings it
@@ -65,22 +68,22 @@ func (c *Consumer[T]) replay(ctx context.Context, subject event.Subject, into *l
 	if err != nil {
 		return err
 	}
-	defer c.leave(ctx, subject, member)
-	return c.awaitReplay(ctx, channel, progress)
+	defer leave(ctx, h.config.AckWait, subject, member, h.log)
+	return h.awaitReplay(ctx, channel, progress)
 }
 
 // replayInflight is how many events of a channel a replay holds at once: no more than the lanes have room for by their
 // mean size, because what waits in the client beyond that is dropped, and comes again only after AckWait.
-func (c *Consumer[T]) replayInflight(channel bus.Channel) int {
+func (h *historian[T]) replayInflight(channel bus.Channel) int {
 	mean := max(channel.Bytes/max(channel.Messages, 1), 1)
-	fits := min(uint64(c.config.MaxHeldBytes)/mean, uint64(c.config.MaxInflight))
-	return max(int(fits), min(leastWindow, c.config.MaxInflight))
+	fits := min(uint64(h.config.MaxHeldBytes)/mean, uint64(h.config.MaxInflight))
+	return max(int(fits), min(window.Least, h.config.MaxInflight))
 }
 
 // awaitReplay waits until the replay is complete. It watches both ends of the channel meanwhile, because the broker
 // may remove events before they are sent.
-func (c *Consumer[T]) awaitReplay(ctx context.Context, begun bus.Channel, progress *progress) error {
-	look := time.NewTicker(c.config.LookEvery)
+func (h *historian[T]) awaitReplay(ctx context.Context, begun bus.Channel, progress *progress) error {
+	look := time.NewTicker(h.config.LookEvery)
 	defer look.Stop()
 	for {
 		select {
@@ -90,9 +93,9 @@ func (c *Consumer[T]) awaitReplay(ctx context.Context, begun bus.Channel, progre
 			return nil
 		case <-look.C:
 		}
-		channel, err := c.bus.Channel(ctx, begun.Name)
+		channel, err := h.bus.Channel(ctx, begun.Name)
 		if err != nil {
-			c.log.Debug("the end of a replay cannot be watched", "subject", begun.Name, "error", err)
+			h.log.Debug("the end of a replay cannot be watched", "subject", begun.Name, "error", err)
 			continue
 		}
 		if channel.LastSeq < begun.LastSeq {
@@ -107,27 +110,27 @@ type progress struct {
 	complete chan struct{}
 
 	mu      sync.Mutex
-	covered *coverage
+	covered *coverage.Coverage
 }
 
 func newProgress(first, last uint64) *progress {
-	return &progress{complete: make(chan struct{}), covered: newCoverage(first, last)}
+	return &progress{complete: make(chan struct{}), covered: coverage.New(first, last)}
 }
 
 func (p *progress) settle(sequence uint64) {
-	p.count(func(c *coverage) { c.settle(sequence) })
+	p.count(func(c *coverage.Coverage) { c.Settle(sequence) })
 }
 
 func (p *progress) gone(first uint64) {
-	p.count(func(c *coverage) { c.gone(first) })
+	p.count(func(c *coverage.Coverage) { c.Gone(first) })
 }
 
-func (p *progress) count(change func(*coverage)) {
+func (p *progress) count(change func(*coverage.Coverage)) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	before := p.covered.complete()
+	before := p.covered.Complete()
 	change(p.covered)
-	if !before && p.covered.complete() {
+	if !before && p.covered.Complete() {
 		close(p.complete)
 	}
 }

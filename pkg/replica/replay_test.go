@@ -12,6 +12,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
+	"ticketing/pkg/replica/internal/window"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -62,12 +63,12 @@ func TestAReplayWaitsForAnEventThatFails(t *testing.T) {
 		var failures atomic.Int32
 		failures.Store(2) // it is parked at the third
 		kind := historyKind()
-		kind.React = func(_ context.Context, id event.ID, _ event.Version, _ history) error {
+		kind.React = perTurn(func(id event.ID, _ event.Version, _ history) error {
 			if id == "e4" && failures.Add(-1) >= 0 {
 				return errNoSeat
 			}
 			return nil
-		}
+		})
 		r = openHistories(t, kind, r.db)
 		c, _ := runConsumer(t, r, server.Connect("member"))
 		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
@@ -112,7 +113,7 @@ func TestAReplayOfWhatTheBrokerNoLongerHas(t *testing.T) {
 				r := lostStore(t, server, newEntities("e", tt.have)...)
 				c, _ := runConsumer(t, r, &lateBooks{Bus: server.Connect("member"), first: tt.first})
 				eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
-				m, _, err := r.readMark(t.Context())
+				m, err := r.generations.Read(t.Context())
 				if err != nil || !m.Replayed {
 					t.Errorf("the mark is %+v, %v", m, err)
 				}
@@ -129,10 +130,10 @@ func TestAReplayHoldsWhatFits(t *testing.T) {
 	}{
 		"small events":           {bus.Channel{Messages: 1000, Bytes: 100_000}, 300},
 		"large ones":             {bus.Channel{Messages: 10, Bytes: 10_000}, 100},
-		"larger than all":        {bus.Channel{Messages: 1, Bytes: 1 << 20}, leastWindow},
+		"larger than all":        {bus.Channel{Messages: 1, Bytes: 1 << 20}, window.Least},
 		"a channel without them": {bus.Channel{}, 300},
 	} {
-		c := &Consumer[history]{config: ConsumerConfig{MaxInflight: 300, MaxHeldBytes: 100_000}}
+		c := &historian[history]{config: ConsumerConfig{MaxInflight: 300, MaxHeldBytes: 100_000}}
 		if got := c.replayInflight(tt.channel); got != tt.want {
 			t.Errorf("%s: %d, want %d", name, got, tt.want)
 		}
@@ -176,7 +177,7 @@ func TestAReplayWithoutAStore(t *testing.T) {
 		db.away.Store(false)
 		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
 		mustHave(t, r, "e", 10)
-		if m, _, err := r.readMark(t.Context()); err != nil || !m.Replayed {
+		if m, err := r.generations.Read(t.Context()); err != nil || !m.Replayed {
 			t.Errorf("the mark is %+v, %v", m, err)
 		}
 	})

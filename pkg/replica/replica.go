@@ -13,40 +13,66 @@
 // the group (docs/contract.md, Verdicts and Measured facts). What finds no room in the record is parked, and applied
 // when it is next (package parking).
 //
-// Files: verdict.go compares versions, image.go applies a verdict to one record in memory, waiting.go has the early
-// events that found no room in it, decide.go decides on a delivery and what it releases, handling.go stores what was
-// decided of many records at once, batch.go is what comes in and goes out of that. queue.go keeps the order and brings
-// neighbours together, lanes.go takes batches from it, consumer.go is a member of the group, membership.go joins and
-// leaves, window.go decides how many events a member holds at once. replay.go reads history again, coverage.go counts
-// what it has, generation.go and rebuild.go make replicas anew. retry.go, resync.go, dropearly.go, gaps.go and
-// retention.go are for people.
+// Files: handling.go stores what package decide decides, delivery.go is what comes in and goes out of that. consumer.go
+// is a member of the group, membership.go joins and leaves. history.go has the whole of history: replay.go reads it
+// again, rebuild.go makes replicas anew. retry.go, mend.go and gaps.go are for people. Below internal: decide compares
+// versions, generation keeps sets of replicas, queue and lanes bring events of neighbours together, window limits how
+// many a member holds, coverage counts what a replay has.
 package replica
 
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
-	"slices"
 	"sync/atomic"
 	"time"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/fault"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/decide"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 )
 
 // Change is what one event does to one entity.
-type Change[T any] struct {
-	// ID and Version are the event's.
-	ID      event.ID
-	Version event.Version
-	// Apply returns the state after the event, given the one before it. It is pure, and applied to its own result it
-	// changes nothing: that is how an event is recognised as the same again.
-	Apply func(before T) T
-	// Whole reports that the event carries the whole entity, so that Apply needs no state before. It is given the zero
-	// T then, and the stored state need not be decoded.
-	Whole bool
+type Change[T any] = decide.Change[T]
+
+// Verdict is what is to be done with one event (docs/contract.md, Verdicts).
+type Verdict = decide.Verdict
+
+// The verdicts.
+const (
+	Apply    = decide.Apply
+	Stale    = decide.Stale
+	Conflict = decide.Conflict
+	Early    = decide.Early
+	Poison   = decide.Poison
+	Failed   = decide.Failed
+)
+
+// Turn is one event at its turn: what a reaction is given.
+type Turn[T any] = decide.Turn[T]
+
+// Reactor changes entities of one's own because of events; package outbox has one. It is called before the replicas
+// advance, with the turns of a batch: in version order for each entity, never two batches with one entity at once.
+// What it returns as done is durable. It must be idempotent, because a crash before the replicas have advanced repeats
+// it. A rebuild reacts only to versions that the generation before has not reached.
+type Reactor[T any] interface {
+	// React returns the turns that are refused, by index, each with its reason: those count as attempts of their
+	// events. Turns of an entity behind a refused one are left alone. An error means that any of them may be undone:
+	// store.ErrUnavailable, fault.Unavailable (as of an outbox without room) and context errors pause the service and
+	// are tried again for ever.
+	React(ctx context.Context, turns []Turn[T]) (refused map[int]error, err error)
+}
+
+// isAway reports whether an attempt says nothing about the event: the store did not serve it, the outbox of an entity
+// that a reaction changes has no room until the bus has taken some of it, or the attempt was given up.
+func isAway(err error) bool {
+	return errors.Is(err, store.ErrUnavailable) || fault.KindOf(err) == fault.Unavailable ||
+		errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded)
 }
 
 // Kind is how the events of one kind of entity become replicas with state T.
@@ -57,13 +83,8 @@ type Kind[T any] struct {
 	Subjects []event.Subject
 	// Decode reads an event; an error makes it poison. It is pure.
 	Decode func(subject event.Subject, data []byte) (Change[T], error)
-	// React, if not nil, changes entities of one's own because of an event. It is called with the state after the
-	// event, before the replica advances, in version order for each entity and at the same time for different ones.
-	// It must be idempotent, because a crash before the replica has advanced repeats it. A rebuild reacts only to
-	// versions that the generation before has not reached. store.ErrUnavailable, fault.Unavailable (as of an outbox
-	// without room) and context errors pause the service and are tried again for ever; any other error counts as an
-	// attempt of the event, which is parked at the limit.
-	React func(ctx context.Context, id event.ID, version event.Version, after T) error
+	// React reacts to these events; nil if nobody does.
+	React Reactor[T]
 }
 
 // Config of a Replica. Zero values stand for the defaults.
@@ -100,51 +121,46 @@ func orDefault[T comparable](value *T, standard T) {
 // Replica is the store's side of a kind: reading replicas and applying events to them. All methods may be called
 // concurrently, also by other members of the service on the same store.
 type Replica[T any] struct {
-	kind    Kind[T]
-	db      store.Database
-	present atomic.Pointer[generation]
-	marks   store.Collection
-	config  Config
-	log     *slog.Logger
-	// verdicts counts what was decided.
-	verdicts verdictCounts
-	// building: it fills a generation that is not the present one.
-	building bool
+	kind        Kind[T]
+	db          store.Database
+	generations *generation.Generations
+	config      Config
+	log         *slog.Logger
+	counts      [Failed + 1]atomic.Uint64 // of verdicts
 }
 
 // Open opens the collections that replicas of this kind live in. store.ErrUnavailable if the store cannot be reached.
 func Open[T any](ctx context.Context, kind Kind[T], db store.Database, config Config, log *slog.Logger) (*Replica[T], error) {
-	marks, err := db.Collection(ctx, store.Spec{Name: "replica-marks"})
-	if err != nil {
-		return nil, fmt.Errorf("open marks: %w", err)
-	}
-	r := &Replica[T]{kind: kind, db: db, marks: marks, config: config.withDefaults(), log: log}
-	m, _, err := r.readMark(ctx)
+	config = config.withDefaults()
+	generations, err := generation.Open(ctx, db, generation.Config{
+		Kind: kind.Name, Indexes: []string{decide.GapIndex}, Page: config.ParkingPage, Now: config.Now,
+	}, log)
 	if err != nil {
 		return nil, err
 	}
-	present, err := r.open(ctx, m.Generation, m.Before)
-	if err != nil {
-		return nil, err
-	}
-	r.present.Store(present)
-	return r, nil
+	return &Replica[T]{kind: kind, db: db, generations: generations, config: config, log: log}, nil
 }
 
 // Name returns the kind's: "ticket".
 func (r *Replica[T]) Name() string { return r.kind.Name }
 
-// Subjects returns the channels the kind's events come on.
-func (r *Replica[T]) Subjects() []event.Subject { return slices.Clone(r.kind.Subjects) }
-
 // Parking returns where the events are that the present generation could not apply.
-func (r *Replica[T]) Parking() *parking.Lot { return r.present.Load().lot }
+func (r *Replica[T]) Parking() *parking.Lot { return r.generations.Present().Lot }
+
+// Verdicts returns how often each verdict was given since the start.
+func (r *Replica[T]) Verdicts() map[Verdict]uint64 {
+	counts := map[Verdict]uint64{}
+	for v := Apply; v <= Failed; v++ {
+		counts[v] = r.counts[v].Load()
+	}
+	return counts
+}
 
 // Get returns the replica of an entity and the version it stands at. store.ErrNotFound if no event of it has been
 // applied yet, also if early ones are kept.
 func (r *Replica[T]) Get(ctx context.Context, id event.ID) (T, event.Version, error) {
 	var state T
-	record, err := r.records().Get(ctx, string(id))
+	record, err := r.generations.Present().Records.Get(ctx, string(id))
 	if err == nil && event.Version(record.Version) == event.None {
 		err = store.ErrNotFound
 	}
@@ -155,4 +171,41 @@ func (r *Replica[T]) Get(ctx context.Context, id event.ID) (T, event.Version, er
 		return state, event.None, fmt.Errorf("decode %s %s: %w", r.kind.Name, id, err)
 	}
 	return state, event.Version(record.Version), nil
+}
+
+// Item is one replica as verify sees it.
+type Item struct {
+	ID      event.ID        `json:"id"`
+	Version event.Version   `json:"version"`
+	State   json.RawMessage `json:"state"`
+}
+
+// List returns a page of replicas in ascending order of id, after the given one. Entities of which only
+// early events have come are left out, so a page may be shorter than limit; next is empty at the end.
+func (r *Replica[T]) List(ctx context.Context, after event.ID, limit int) (items []Item, next event.ID, err error) {
+	records, err := r.generations.Present().Records.List(ctx, store.Query{After: string(after), Limit: limit})
+	if err != nil {
+		return nil, "", fmt.Errorf("list %s replicas: %w", r.kind.Name, err)
+	}
+	for _, record := range records {
+		if event.Version(record.Version) != event.None {
+			items = append(items, Item{event.ID(record.ID), event.Version(record.Version), record.State})
+		}
+	}
+	if len(records) == limit {
+		next = event.ID(records[limit-1].ID)
+	}
+	return items, next, nil
+}
+
+// Item returns one replica as List does. store.ErrNotFound if there is none.
+func (r *Replica[T]) Item(ctx context.Context, id event.ID) (Item, error) {
+	record, err := r.generations.Present().Records.Get(ctx, string(id))
+	if err == nil && event.Version(record.Version) == event.None {
+		err = store.ErrNotFound
+	}
+	if err != nil {
+		return Item{}, fmt.Errorf("read %s %s: %w", r.kind.Name, id, err)
+	}
+	return Item{id, event.Version(record.Version), record.State}, nil
 }

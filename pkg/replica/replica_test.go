@@ -18,6 +18,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/decide"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -60,8 +61,8 @@ func TestVerdictsOfOneEntity(t *testing.T) {
 					handle(t, r, batch...)
 				}
 				for i, s := range tt.steps {
-					if batch[i].verdict != s.verdict {
-						t.Errorf("step %d, version %d: verdict %v, want %v", i, s.version, batch[i].verdict, s.verdict)
+					if batch[i].Verdict != s.verdict {
+						t.Errorf("step %d, version %d: verdict %v, want %v", i, s.version, batch[i].Verdict, s.verdict)
 					}
 					if err, ok := post.settled[uint64(i+1)]; !ok || err != nil {
 						t.Errorf("step %d: settled %v with %v, want acknowledged", i, ok, err)
@@ -99,12 +100,12 @@ func TestAStaleEventIsNoWrite(t *testing.T) {
 	r := openHistories(t, historyKind(), memstore.New())
 	post := newMail(historyKind())
 	handle(t, r, post.say("x", 0), post.say("x", 1))
-	before, err := r.records().Get(t.Context(), "x")
+	before, err := r.generations.Present().Records.Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
 	handle(t, r, post.say("x", 0), post.say("x", 1))
-	after, err := r.records().Get(t.Context(), "x")
+	after, err := r.generations.Present().Records.Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -164,7 +165,7 @@ func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
 		}
 		handle(t, r, batch...)
 	}
-	record, err := r.records().Get(t.Context(), "x")
+	record, err := r.generations.Present().Records.Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -186,12 +187,12 @@ func TestEarlyEventsBeyondTheRecordsRoom(t *testing.T) {
 		t.Errorf("%d events are still parked", len(parked))
 	}
 	handle(t, r, post.say("x", last+1))
-	record, err = r.records().Get(t.Context(), "x")
+	record, err = r.generations.Present().Records.Get(t.Context(), "x")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if len(record.Early) != 0 || record.Index[gapIndex] != "" {
-		t.Errorf("the record still keeps %d events and the mark %q", len(record.Early), record.Index[gapIndex])
+	if len(record.Early) != 0 || record.Index[decide.GapIndex] != "" {
+		t.Errorf("the record still keeps %d events and the mark %q", len(record.Early), record.Index[decide.GapIndex])
 	}
 }
 
@@ -306,9 +307,9 @@ func openWhole[T any](t *testing.T, db store.Database, state func(said) T) *Repl
 func verdictOf[T any](t *testing.T, r *Replica[T], data []byte) Verdict {
 	t.Helper()
 	d := &delivery[T]{message: bus.Message{Channel: saidChannel, Sequence: 1, Attempt: 1, Data: data}, settle: func(error) {}}
-	d.change, d.poison = r.kind.Decode(saidChannel, data)
+	d.Change, d.poison = r.kind.Decode(saidChannel, data)
 	if err := r.handle(t.Context(), []*delivery[T]{d}); err != nil {
 		t.Fatal(err)
 	}
-	return d.verdict
+	return d.Verdict
 }

@@ -44,7 +44,7 @@ func TestResync(t *testing.T) {
 			if version != tt.wantVersion || got.Text != tt.wantText {
 				t.Errorf("stands at %d and says %q, want %d and %q", version, got.Text, tt.wantVersion, tt.wantText)
 			}
-			record, err := r.records().Get(t.Context(), "x")
+			record, err := r.generations.Present().Records.Get(t.Context(), "x")
 			if err != nil || len(record.Early) != tt.wantKept {
 				t.Errorf("%d early events are kept, %v; want %d", len(record.Early), err, tt.wantKept)
 			}

@@ -9,6 +9,7 @@ import (
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/decide"
 	"ticketing/pkg/store"
 )
 
@@ -34,28 +35,25 @@ func (r *Replica[T]) retry(ctx context.Context, lot *parking.Lot, entry parking.
 	if !slices.Contains(r.kind.Subjects, subject) {
 		return 0, true, fmt.Errorf("retry %s: %w %s", entry.ID, ErrForeign, entry.Channel)
 	}
-	d := &delivery[T]{
-		message: bus.Message{Channel: entry.Channel, Sequence: entry.Sequence, Attempt: entry.Attempts + 1, Data: entry.Data},
-		settle:  func(error) {}, // it was acknowledged when it was parked
-		limit:   1,              // nobody would bring it again
-	}
-	d.change, d.poison = r.kind.Decode(subject, entry.Data)
+	m := bus.Message{Channel: entry.Channel, Sequence: entry.Sequence, Attempt: entry.Attempts + 1, Data: entry.Data}
+	d := r.newDelivery(subject, m, func(error) {}) // it was acknowledged when it was parked
+	d.Limit = 1                                    // nobody would bring it again
 	if err := r.handle(ctx, []*delivery[T]{d}); err != nil {
 		return Failed, true, err
 	}
-	parked = d.inLot || d.verdict == Conflict || d.verdict == Poison || d.verdict == Failed
+	parked = d.InLot || d.Verdict == Conflict || d.Verdict == Poison || d.Verdict == Failed
 	// It is parked under its entity and version now, which poison did not have before.
 	under := parking.Entry{Channel: entry.Channel, Version: event.None, Data: entry.Data}
 	if d.poison == nil {
-		under = r.entry(d.change.ID, d.change.Version, entry.Event())
+		under = decide.EntryOf(r.kind.Name, d.Change.ID, d.Change.Version, d.Event)
 	}
 	if parked && lot.ID(under) == entry.ID {
-		return d.verdict, true, nil
+		return d.Verdict, true, nil
 	}
 	if err := lot.Drop(ctx, entry.ID); err != nil && !errors.Is(err, store.ErrNotFound) {
-		return d.verdict, parked, err
+		return d.Verdict, parked, err
 	}
-	return d.verdict, parked, nil
+	return d.Verdict, parked, nil
 }
 
 // takeOverParked handles again what an earlier release has parked, so that it is parked, kept or applied as today.

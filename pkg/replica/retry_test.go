@@ -9,6 +9,7 @@ import (
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/replica/internal/decide"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -175,7 +176,7 @@ func parkAgain(t *testing.T, r *Replica[history], data []byte) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	failed := r.entry(change.ID, change.Version, store.Event{Channel: saidChannel, Sequence: 7, Data: data})
+	failed := decide.EntryOf("history", change.ID, change.Version, store.Event{Channel: saidChannel, Sequence: 7, Data: data})
 	if _, err := r.Parking().Fail(t.Context(), failed, 1); err != nil {
 		t.Fatal(err)
 	}

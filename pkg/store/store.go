@@ -24,7 +24,7 @@ import (
 )
 
 // MaxOutbox is how many events of one entity may wait for the bus. A further change of that entity
-// is refused by the caller (DESIGN.md, the store port) until the relay has caught up.
+// is refused by the caller, as docs/contract.md says under "The store port", until the relay has caught up.
 const MaxOutbox = 100
 
 // Errors of a store. Adapters wrap them; match with errors.Is.
@@ -32,9 +32,10 @@ var (
 	// ErrNotFound: no record has this id.
 	ErrNotFound = errors.New("record not found")
 	// ErrConflict: the record is not at the revision the write named (for revision 0: it exists
-	// already). Another writer was first; read again and decide again.
+	// already). Another writer was first. Read again and decide again: a read that begins after this error shows what
+	// that writer stored, or what came later. Only a store that has changed its primary in between may show it late.
 	ErrConflict = errors.New("record was changed by another writer")
-	// ErrKeyTaken: another record holds the unique key.
+	// ErrKeyTaken: another record holds the unique key. A read shows that record, as after ErrConflict.
 	ErrKeyTaken = errors.New("unique key is taken")
 	// ErrUnavailable: the store cannot be reached or cannot write. For a write the outcome is
 	// unknown: it may have been stored.
@@ -103,10 +104,13 @@ type Write struct {
 	Index   map[string]string
 	State   []byte
 	Early   map[int64]Event
-	// Emit, where not nil, joins the outbox under Version in the same write. Other events in the
-	// outbox stay as they are.
-	Emit *Event
+	// Emit are the events that join the outbox in the same write, the last one under Version, those before it under the
+	// versions before. Other events in the outbox stay as they are.
+	Emit []Event
 }
+
+// EmitVersion returns the version of the i-th event of Emit.
+func (w Write) EmitVersion(i int) int64 { return w.Version - int64(len(w.Emit)-1-i) }
 
 // Sent names events of one record that the broker has stored.
 type Sent struct {

@@ -56,7 +56,9 @@ func TestAKeyIsForOneRequestOfOneUser(t *testing.T) {
 	session := servicetest.SignIn(t, ann)
 	first := servicetest.Decode[ticket](t, s.Expect(t, repeatable(session, "k", concert), 201))
 
-	s.MustSend(t, repeatable(session, "k", draftOf(1))).CheckProblem(t, 422, "")
+	for _, other := range []string{draftOf(1), `{"title":"concert","price":21}`, `{"title":"opera","price":20}`} {
+		s.MustSend(t, repeatable(session, "k", other)).CheckProblem(t, 422, "")
+	}
 	for name, other := range map[string]servicetest.Request{
 		"another key":  repeatable(session, "K", concert),
 		"another user": repeatable(servicetest.SignIn(t, bob), "k", concert),

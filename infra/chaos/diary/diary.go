@@ -12,7 +12,6 @@ package diary
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"slices"
 
 	"ticketing/pkg/event"
@@ -52,9 +51,7 @@ func New(ctx context.Context, s *service.Service, _ Config) error {
 		Name:     "diary",
 		Subjects: []event.Subject{event.SubjectTicketCreated, event.SubjectTicketUpdated},
 		Decode:   decode,
-		React: func(ctx context.Context, ticket event.ID, version event.Version, _ page) error {
-			return write(ctx, entries, ticket, version)
-		},
+		React:    service.Reactor(entries, react),
 	})
 	return err
 }
@@ -74,22 +71,14 @@ func decode(subject event.Subject, data []byte) (replica.Change[page], error) {
 	}}, nil
 }
 
-// write writes the entry of a ticket for this version, unless it has been written for it already.
-func write(ctx context.Context, entries *outbox.Entities[entry], ticket event.ID, version event.Version) error {
-	if version == 0 {
-		_, err := entries.Create(ctx, ticket, entry{Seen: version})
-		if errors.Is(err, store.ErrConflict) {
-			return nil // it is there
-		}
-		return err
-	}
-	_, err := entries.Change(ctx, ticket, func(e outbox.Entity[entry]) (entry, error) {
-		if e.State.Seen >= version {
+// react writes the entry of a ticket for this version, unless it has been written for it already.
+func react(turn replica.Turn[page]) (event.ID, func(outbox.Entity[entry]) (entry, error)) {
+	return turn.ID, func(e outbox.Entity[entry]) (entry, error) {
+		if e.Version != event.None && e.State.Seen >= turn.Version {
 			return e.State, outbox.ErrNoChange
 		}
-		return entry{Seen: version}, nil
-	})
-	return err
+		return entry{Seen: turn.Version}, nil
+	}
 }
 
 // announce returns the event of an entry at its version.

@@ -47,7 +47,7 @@ func filled(b *testing.B, n int) (store.Collection, []string) {
 	return c, ids
 }
 
-func update(id string, revision int64, emit *store.Event) store.Write {
+func update(id string, revision int64, emit []store.Event) store.Write {
 	return store.Write{ID: id, Revision: revision, Version: revision, State: bytes.Repeat([]byte("s"), 200), Emit: emit}
 }
 
@@ -83,7 +83,7 @@ func BenchmarkPut(b *testing.B) {
 			for pb.Next() {
 				i := random.IntN(len(ids)/1024)*1024 + self
 				revisions[i]++
-				err := c.Put(ctx, update(ids[i], revisions[i], &store.Event{Channel: "ticket:updated", Data: make([]byte, 150)}))
+				err := c.Put(ctx, update(ids[i], revisions[i], []store.Event{{Channel: "ticket:updated", Data: make([]byte, 150)}}))
 				if err != nil {
 					b.Error(err)
 					return

@@ -22,7 +22,7 @@ func openLarge(t *testing.T, records int) (*DB, store.Collection) {
 	large := mustOpen(t, db, largeSpec())
 	for i := range records {
 		id := fmt.Sprint(i)
-		w := store.Write{ID: id, Key: "key of " + id, Index: map[string]string{"user": id}, Emit: &store.Event{Channel: "c"}}
+		w := store.Write{ID: id, Key: "key of " + id, Index: map[string]string{"user": id}, Emit: []store.Event{{Channel: "c"}}}
 		if err := large.Put(t.Context(), w); err != nil {
 			t.Fatal(err)
 		}

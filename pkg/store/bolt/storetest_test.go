@@ -98,7 +98,7 @@ func TestTheLongestNames(t *testing.T) {
 func TestRecordsSurviveReopening(t *testing.T) {
 	db, c := openTickets(t)
 	path := db.file.Path()
-	err := c.Put(t.Context(), store.Write{ID: "a", Key: "k", State: []byte{0, 0xff}, Emit: &store.Event{Channel: "ticket:created"}})
+	err := c.Put(t.Context(), store.Write{ID: "a", Key: "k", State: []byte{0, 0xff}, Emit: []store.Event{{Channel: "ticket:created"}}})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -21,7 +21,7 @@ type prepared struct {
 	id       []byte
 	revision int64
 	head     head[cbor.RawMessage] // as it is to be stored, but for the outbox
-	emit     cbor.RawMessage       // nil where no event joins the outbox
+	emit     map[int64]cbor.RawMessage // what joins the outbox
 	record   *bytes.Buffer         // the stored record up to its head
 }
 
@@ -42,10 +42,15 @@ func (c *collection) prepare(w store.Write) (prepared, error) {
 	if w.Key != w.ID {
 		p.head.Key = w.Key
 	}
-	if w.Emit != nil {
-		if p.emit, err = c.db.codec.enc.Marshal(fromEvent(*w.Emit)); err != nil {
+	for i, e := range w.Emit {
+		event, err := c.db.codec.enc.Marshal(fromEvent(e))
+		if err != nil {
 			return prepared{}, fmt.Errorf("encode event: %w", err)
 		}
+		if p.emit == nil {
+			p.emit = make(map[int64]cbor.RawMessage, len(w.Emit))
+		}
+		p.emit[w.EmitVersion(i)] = event
 	}
 	return p, nil
 }
@@ -149,9 +154,9 @@ func (c codec) put(in buckets, p prepared) (outcome, error) {
 	if p.emit != nil {
 		now.Outbox = maps.Clone(was.Outbox)
 		if now.Outbox == nil {
-			now.Outbox = make(map[int64]cbor.RawMessage, 1)
+			now.Outbox = make(map[int64]cbor.RawMessage, len(p.emit))
 		}
-		now.Outbox[now.Version] = p.emit
+		maps.Copy(now.Outbox, p.emit)
 	}
 	if err := c.enc.MarshalToBuffer(now, p.record); err != nil {
 		return outcome{err: fmt.Errorf("encode head: %w", err)}, nil

@@ -45,7 +45,7 @@ func TestAPreparedWriteIsIndependentOfItsCaller(t *testing.T) {
 		return store.Write{
 			ID: "a", Version: 3, Index: map[string]string{"user": "ann"}, State: []byte("state"),
 			Early: map[int64]store.Event{5: {Channel: "c", At: at, Data: []byte("early")}},
-			Emit:  &store.Event{Channel: "c", At: at, Data: []byte("event")},
+			Emit:  []store.Event{{Channel: "c", At: at, Data: []byte("event")}},
 		}
 	}
 	w, kept := write(), write()
@@ -58,8 +58,8 @@ func TestAPreparedWriteIsIndependentOfItsCaller(t *testing.T) {
 	clear(w.State)
 	clear(w.Early[5].Data)
 	clear(w.Early)
-	clear(w.Emit.Data)
-	w.Emit.Channel = "other"
+	clear(w.Emit[0].Data)
+	w.Emit[0].Channel = "other"
 	err = c.write(t.Context(), 1, func(in buckets) (outcome, error) {
 		return db.codec.put(in, p)
 	})
@@ -73,7 +73,7 @@ func TestAPreparedWriteIsIndependentOfItsCaller(t *testing.T) {
 	}
 	want := store.Record{
 		ID: "a", Revision: 1, Version: 3, Key: "a", Index: kept.Index, State: kept.State, Early: kept.Early,
-		Outbox: map[int64]store.Event{3: *kept.Emit},
+		Outbox: map[int64]store.Event{3: kept.Emit[0]},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("record (-want +got):\n%s", diff)

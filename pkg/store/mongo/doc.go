@@ -38,6 +38,17 @@
 // conflict with itself. A standalone server keeps no such numbers; there the driver does not repeat,
 // and a write whose answer was lost is store.ErrUnavailable: it may have been stored.
 //
+// # Refusals
+//
+// The server checks ids, keys and revisions against all that the primary holds, which a majority may not have yet. It
+// still waits for the write concern before it refuses a write, and a write that changes nothing, so that what it
+// answers cannot be rolled back. That wait ends when the view of read concern "majority" has the record that refused,
+// so a read after ErrConflict or ErrKeyTaken shows it. A wait that fails is ErrUnavailable.
+//
+// A read that comes after a change of primary may still miss the record for a moment: the new primary does not know
+// at once what a majority has. MongoDB 8.0 waits for that after a planned change (SERVER-53813). So a caller must not
+// take "not found" for an answer after ErrConflict.
+//
 // # What has been proven
 //
 // Nothing here has been run against a real mongod. The conformance suite, its races and the commands

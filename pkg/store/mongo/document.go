@@ -63,21 +63,24 @@ type earlyEvent struct {
 func insertDocument(w store.Write, indexes []string) (bson.Raw, error) {
 	doc := append(bson.D{{Key: fieldID, Value: w.ID}}, content(w, indexes)...)
 	outbox := bson.D{}
-	if w.Emit != nil {
-		outbox = bson.D{{Key: versionName(w.Version), Value: fromEvent(*w.Emit)}}
+	for i, e := range w.Emit {
+		outbox = append(outbox, bson.E{Key: versionName(w.EmitVersion(i)), Value: fromEvent(e)})
+	}
+	if len(w.Emit) > 0 {
 		doc = append(doc, bson.E{Key: fieldPending, Value: true})
 	}
 	return marshal(w, append(doc, bson.E{Key: fieldOutbox, Value: outbox}))
 }
 
-// updateDocument is the change of a record: everything but the outbox is replaced, and the event, if
-// any, is added to the outbox beside those that wait there.
+// updateDocument is the change of a record: everything but the outbox is replaced, and the events, if any, are added
+// to the outbox beside those that wait there.
 func updateDocument(w store.Write, indexes []string) (bson.Raw, error) {
 	set := content(w, indexes)
-	if w.Emit != nil {
-		set = append(set,
-			bson.E{Key: fieldOutbox + "." + versionName(w.Version), Value: fromEvent(*w.Emit)},
-			bson.E{Key: fieldPending, Value: true})
+	for i, e := range w.Emit {
+		set = append(set, bson.E{Key: fieldOutbox + "." + versionName(w.EmitVersion(i)), Value: fromEvent(e)})
+	}
+	if len(w.Emit) > 0 {
+		set = append(set, bson.E{Key: fieldPending, Value: true})
 	}
 	return marshal(w, bson.D{{Key: "$set", Value: set}})
 }

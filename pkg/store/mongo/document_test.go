@@ -99,7 +99,7 @@ func TestTextIsReadableWhereItCanBe(t *testing.T) {
 
 // What MongoDB cannot hold is refused before it is sent, with an error that is none of the port's.
 func TestUnstorableWrites(t *testing.T) {
-	huge := &store.Event{Sequence: math.MaxUint64}
+	huge := []store.Event{{Sequence: math.MaxUint64}}
 	tests := map[string]store.Write{
 		"id is not UTF-8":          {ID: "\xff"},
 		"key is not UTF-8":         {ID: "a", Key: "\xff"},
@@ -148,7 +148,7 @@ func FuzzDecode(f *testing.F) {
 	for _, w := range []store.Write{
 		{ID: "a"},
 		{ID: "b", Key: "k", Index: map[string]string{"user": "u"}, State: []byte("{}"), Emit: emit()},
-		{ID: "c", Version: -1, State: []byte{0xff}, Early: map[int64]store.Event{3: *emit()}},
+		{ID: "c", Version: -1, State: []byte{0xff}, Early: map[int64]store.Event{3: emit()[0]}},
 	} {
 		raw, err := insertDocument(w, testIndexes)
 		if err != nil {
@@ -198,7 +198,7 @@ func drawWrite(r *rapid.T) store.Write {
 	}
 	if rapid.Bool().Draw(r, "emits") {
 		e := drawEvent().Draw(r, "emit")
-		w.Emit = &e
+		w.Emit = []store.Event{e}
 	}
 	return w
 }
@@ -224,7 +224,7 @@ func recordOf(w store.Write) store.Record {
 		record.Key = record.ID
 	}
 	if w.Emit != nil {
-		record.Outbox = map[int64]store.Event{w.Version: *w.Emit}
+		record.Outbox = map[int64]store.Event{w.Version: w.Emit[0]}
 	}
 	return record
 }

@@ -60,12 +60,17 @@ func TestAnswersOfTheServer(t *testing.T) {
 			{Key: "keyPattern", Value: bson.D{{Key: field, Value: 1}}},
 		}}}}
 	}
+	// The record that refuses is on the primary, and no majority has it yet: it may be rolled back.
+	inDoubt := func(answer bson.D) bson.D {
+		return append(answer, bson.E{Key: "writeConcernError", Value: bson.D{
+			{Key: "code", Value: 64}, {Key: "errmsg", Value: "waiting for replication timed out"},
+		}})
+	}
 	failure := func(code int) bson.D {
 		return bson.D{{Key: "ok", Value: 0}, {Key: "code", Value: code}, {Key: "errmsg", Value: "no"}}
 	}
-	notDurable := bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 1}, {Key: "writeConcernError", Value: bson.D{
-		{Key: "code", Value: 64}, {Key: "errmsg", Value: "waiting for replication timed out"},
-	}}}
+	notDurable := inDoubt(bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 1}})
+	nothingMatched := bson.D{{Key: "ok", Value: 1}, {Key: "n", Value: 0}, {Key: "nModified", Value: 0}}
 	update, create := store.Write{ID: "a", Revision: 1}, store.Write{ID: "a"}
 
 	tests := map[string]struct {
@@ -82,6 +87,9 @@ func TestAnswersOfTheServer(t *testing.T) {
 		"grew too large":               {write: update, answer: failure(17419), want: nil},
 		"refused":                      {write: update, answer: failure(2), want: nil},
 		"id exists":                    {write: create, answer: duplicateOf("_id"), want: store.ErrConflict},
+		"id exists, in doubt":          {write: create, answer: inDoubt(duplicateOf("_id")), want: store.ErrUnavailable},
+		"key of another, in doubt":     {write: update, answer: inDoubt(duplicateOf("key")), want: store.ErrUnavailable},
+		"another revision, in doubt":   {write: update, answer: inDoubt(nothingMatched), want: store.ErrUnavailable},
 		"key of another, new record":   {write: create, answer: duplicateOf("key"), want: store.ErrKeyTaken, finds: true},
 		"key of another, known record": {write: update, answer: duplicateOf("key"), want: store.ErrKeyTaken},
 	}

@@ -93,8 +93,8 @@ func written(n int) func(int, string) bson.D {
 	}
 }
 
-func emit() *store.Event {
-	return &store.Event{Channel: "ticket:updated", At: time.UnixMilli(1).UTC(), Data: []byte(`{"id":"a"}`)}
+func emit() []store.Event {
+	return []store.Event{{Channel: "ticket:updated", At: time.UnixMilli(1).UTC(), Data: []byte(`{"id":"a"}`)}}
 }
 
 // The commands that carry the promises of the port, field for field.

@@ -21,7 +21,7 @@ func (s *suite) testPutMany(t *testing.T) {
 				t.Fatalf("PutMany = %v, want success", err)
 			}
 			a := recordOf(fullWrite("a"))
-			a.Outbox[8] = *event(8)
+			a.Outbox[8] = event(8)[0]
 			want := []store.Record{
 				{ID: "a", Revision: 2, Version: 8, Key: "a", State: []byte("second"), Outbox: a.Outbox},
 				recordOf(b),
@@ -120,7 +120,7 @@ func wantWholeOrNot(t *testing.T, c store.Collection, before []store.Record, may
 			continue
 		}
 		want := store.Record{
-			ID: r.ID, Revision: may[r.ID], Key: r.ID, State: []byte("new"), Outbox: map[int64]store.Event{0: *event(0)},
+			ID: r.ID, Revision: may[r.ID], Key: r.ID, State: []byte("new"), Outbox: map[int64]store.Event{0: event(0)[0]},
 		}
 		wantEqual(t, "record that was written", want, r)
 	}

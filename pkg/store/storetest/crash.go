@@ -128,13 +128,13 @@ func crashWrite(id string, revision int64) store.Write {
 		Emit:     crashEvent(id, revision),
 	}
 	if next%4 == 0 {
-		w.Early = map[int64]store.Event{next + 5: *crashEvent(id, next+5)}
+		w.Early = map[int64]store.Event{next + 5: crashEvent(id, next+5)[0]}
 	}
 	return w
 }
 
-func crashEvent(id string, version int64) *store.Event {
-	return &store.Event{Channel: "crash", At: moment(int(version)), Data: fmt.Appendf(nil, "%s %d", id, version)}
+func crashEvent(id string, version int64) []store.Event {
+	return []store.Event{{Channel: "crash", At: moment(int(version)), Data: fmt.Appendf(nil, "%s %d", id, version)}}
 }
 
 // crashKey changes with every write, and is the id in every third.

@@ -109,7 +109,7 @@ func (l *ledger) checkRecord(t *testing.T, r store.Record) {
 		case waits && l.forgot[fact{r.ID, v}]:
 			t.Errorf("record %s has event %d again, though it was forgotten", r.ID, v)
 		case waits:
-			wantEqual(t, fmt.Sprintf("event %d of %s", v, r.ID), *crashEvent(r.ID, v), e)
+			wantEqual(t, fmt.Sprintf("event %d of %s", v, r.ID), crashEvent(r.ID, v)[0], e)
 		}
 	}
 	for v := range r.Outbox {

@@ -83,13 +83,15 @@ func (m *model) drawWrite(r *rapid.T, id string) store.Write {
 	}
 	w.Revision = max(w.Revision, 0)
 	if rapid.Bool().Draw(r, "emit") {
-		w.Emit = event(rapid.IntRange(0, 99).Draw(r, "event"))
+		for range rapid.IntRange(1, 3).Draw(r, "events") {
+			w.Emit = append(w.Emit, event(rapid.IntRange(0, 99).Draw(r, "event"))...)
+		}
 	}
 	for v := range rapid.IntRange(0, 3).Draw(r, "early") {
 		if w.Early == nil {
 			w.Early = map[int64]store.Event{}
 		}
-		w.Early[w.Version+2+int64(v)] = *event(v)
+		w.Early[w.Version+2+int64(v)] = event(v)[0]
 	}
 	return w
 }
@@ -122,11 +124,11 @@ func (m *model) written(w store.Write) store.Record {
 		ID: w.ID, Revision: w.Revision + 1, Version: w.Version, Key: keyOf(w),
 		Index: w.Index, State: w.State, Early: w.Early, Outbox: maps.Clone(m.records[w.ID].Outbox),
 	}
-	if w.Emit != nil {
+	for i, e := range w.Emit {
 		if r.Outbox == nil {
 			r.Outbox = map[int64]store.Event{}
 		}
-		r.Outbox[w.Version] = *w.Emit
+		r.Outbox[w.Version-int64(len(w.Emit))+1+int64(i)] = e
 	}
 	return r
 }

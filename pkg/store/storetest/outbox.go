@@ -2,6 +2,7 @@ package storetest
 
 import (
 	"fmt"
+	"slices"
 	"testing"
 
 	"ticketing/pkg/store"
@@ -18,7 +19,7 @@ func emitting(t *testing.T, c store.Collection, id string, n int) {
 func events(versions ...int64) map[int64]store.Event {
 	out := map[int64]store.Event{}
 	for _, v := range versions {
-		out[v] = *event(int(v))
+		out[v] = event(int(v))[0]
 	}
 	return out
 }
@@ -35,6 +36,11 @@ func (s *suite) testOutbox(t *testing.T) {
 		{"an event joins under the version of its write", func(t *testing.T, c store.Collection) {
 			mustPut(t, c, store.Write{ID: "a", Version: 4, Emit: event(4)})
 			wantEqual(t, "outbox", events(4), mustGet(t, c, "a").Outbox)
+		}},
+		{"several events join under the versions up to that of their write", func(t *testing.T, c store.Collection) {
+			mustPut(t, c, store.Write{ID: "a", Version: 2, Emit: slices.Concat(event(0), event(1), event(2))})
+			mustPut(t, c, store.Write{ID: "a", Revision: 1, Version: 4, Emit: slices.Concat(event(3), event(4))})
+			wantEqual(t, "outbox", events(0, 1, 2, 3, 4), mustGet(t, c, "a").Outbox)
 		}},
 		{"other events stay as they are", func(t *testing.T, c store.Collection) {
 			emitting(t, c, "a", 3)

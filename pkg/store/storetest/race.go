@@ -22,6 +22,7 @@ func (s *suite) testRace(t *testing.T) {
 		{"of many that change to one key, one wins", s.raceChangeKey},
 		{"of many batches over the same records, one wins each record", s.raceBatches},
 		{"of one that changes and one that deletes, one wins", s.raceDelete},
+		{"who is refused can read what refused it", s.raceRead},
 		{"forgetting loses no event and hinders no writer", s.raceForget},
 	})
 }
@@ -61,7 +62,7 @@ func (s *suite) raceRevision(t *testing.T, c store.Collection) {
 		if r.Revision != revision+1 || string(r.State) != fmt.Sprint(winner) {
 			t.Errorf("record has revision %d and state %s, want %d and %d", r.Revision, r.State, revision+1, winner)
 		}
-		wantEqual(t, "event", *event(winner), r.Outbox[revision])
+		wantEqual(t, "event", event(winner)[0], r.Outbox[revision])
 	}
 }
 
@@ -109,7 +110,7 @@ func (s *suite) raceCreate(t *testing.T, c store.Collection) {
 		return c.Put(t.Context(), store.Write{ID: "a", State: fmt.Append(nil, writer), Emit: event(writer)})
 	})
 	want := store.Record{
-		ID: "a", Revision: 1, Key: "a", State: fmt.Append(nil, winner), Outbox: map[int64]store.Event{0: *event(winner)},
+		ID: "a", Revision: 1, Key: "a", State: fmt.Append(nil, winner), Outbox: map[int64]store.Event{0: event(winner)[0]},
 	}
 	wantEqual(t, "records", []store.Record{want}, mustAll(t, c))
 }
@@ -182,6 +183,30 @@ func (s *suite) raceDelete(t *testing.T, c store.Collection) {
 	if deleted := winner%2 == 0; errors.Is(err, store.ErrNotFound) != deleted {
 		t.Errorf("Get = %v, but the winner deleted it: %t", err, deleted)
 	}
+}
+
+// raceRead lets every loser read at once what it lost against. The writers do not wait for each other between their
+// writes, so that winners and losers come to the store together.
+func (s *suite) raceRead(t *testing.T, c store.Collection) {
+	sees := func(refusal error, id string, revision int64) {
+		r, err := c.Get(t.Context(), id)
+		if refusal != nil && (err != nil || r.Revision < revision) {
+			t.Errorf("Get(%s) after %v = revision %d, %v, want at least %d", id, refusal, r.Revision, err, revision)
+		}
+	}
+	together(s.size.Writers, func(writer int) {
+		for round := range 2 * s.size.Updates {
+			id, key, own := fmt.Sprint("a-", round), fmt.Sprint("ticket-", round), fmt.Sprint(writer, "-", round)
+			sees(c.Put(t.Context(), store.Write{ID: id}), id, 1)
+			sees(c.Put(t.Context(), store.Write{ID: id, Revision: 1}), id, 2)
+			sees(c.PutMany(t.Context(), []store.Write{{ID: "b-" + own}, {ID: id, Revision: 2}}), id, 3)
+			refusal := c.Put(t.Context(), store.Write{ID: "c-" + own, Key: key})
+			rs, err := c.List(t.Context(), store.Query{Limit: 10_000})
+			if !slices.ContainsFunc(rs, func(r store.Record) bool { return r.Key == key }) {
+				t.Errorf("List after %v has no record with the key, %v", refusal, err)
+			}
+		}
+	})
 }
 
 // raceForget lets one writer emit events while two relays publish what they find and forget it.

@@ -26,7 +26,7 @@ func fullWrite(id string) store.Write {
 			9:  {Channel: "ticket:updated", Sequence: math.MaxInt64, At: moment(1), Data: every},
 			12: {Channel: "ticket:updated", Sequence: 1, At: moment(2), Data: []byte{0}},
 		},
-		Emit: &store.Event{Channel: "order:created", At: moment(3), Data: every},
+		Emit: []store.Event{{Channel: "order:created", At: moment(3), Data: every}},
 	}
 }
 
@@ -39,7 +39,7 @@ func recordOf(w store.Write) store.Record {
 		r.Key = r.ID
 	}
 	if w.Emit != nil {
-		r.Outbox = map[int64]store.Event{w.Version: *w.Emit}
+		r.Outbox = map[int64]store.Event{w.Version: w.Emit[0]}
 	}
 	return r
 }
@@ -73,7 +73,7 @@ func (s *suite) testGet(t *testing.T) {
 		{"256 early events", func(t *testing.T, c store.Collection) {
 			w := store.Write{ID: "a", Version: -1, Early: map[int64]store.Event{}}
 			for v := range 256 {
-				w.Early[int64(v+1)] = *event(v)
+				w.Early[int64(v+1)] = event(v)[0]
 			}
 			mustPut(t, c, w)
 			wantEqual(t, "record", recordOf(w), mustGet(t, c, "a"))

@@ -132,8 +132,8 @@ func moment(n int) time.Time {
 }
 
 // event is an event whose content tells which one it is.
-func event(n int) *store.Event {
-	return &store.Event{Channel: "ticket:updated", At: moment(n), Data: fmt.Appendf(nil, `{"version":%d}`, n)}
+func event(n int) []store.Event {
+	return []store.Event{{Channel: "ticket:updated", At: moment(n), Data: fmt.Appendf(nil, `{"version":%d}`, n)}}
 }
 
 func mustPut(t *testing.T, c store.Collection, ws ...store.Write) {

@@ -34,7 +34,7 @@ func (s *suite) testPut(t *testing.T) {
 				ID: "a", Revision: 1, Version: 8, Key: "other key",
 				Index: map[string]string{"status": "cancelled"},
 				State: []byte("second"),
-				Early: map[int64]store.Event{11: *event(11)},
+				Early: map[int64]store.Event{11: event(11)[0]},
 			}
 			mustPut(t, c, second)
 			want := recordOf(second)
@@ -46,7 +46,7 @@ func (s *suite) testPut(t *testing.T) {
 				store.Record{ID: "a", Revision: 3, Version: 9, Key: "a", Outbox: want.Outbox}, mustGet(t, c, "a"))
 		}},
 		{"a stub stands at version -1", func(t *testing.T, c store.Collection) {
-			mustPut(t, c, store.Write{ID: "a", Version: -1, Early: map[int64]store.Event{3: *event(3)}})
+			mustPut(t, c, store.Write{ID: "a", Version: -1, Early: map[int64]store.Event{3: event(3)[0]}})
 			if got := mustGet(t, c, "a").Version; got != -1 {
 				t.Errorf("version = %d, want -1", got)
 			}

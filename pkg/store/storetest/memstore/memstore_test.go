@@ -84,8 +84,8 @@ func TestCallersShareNoMemoryWithTheStore(t *testing.T) {
 				t.Fatal(err)
 			}
 			scribble(store.Record{Index: w.Index, State: w.State, Early: w.Early})
-			clear(w.Emit.Data)
-			w.Emit.Channel = "scribbled"
+			clear(w.Emit[0].Data)
+			w.Emit[0].Channel = "scribbled"
 			want := record1()
 			for range 2 { // the second round sees what the first has scribbled on
 				for how, got := range readAll(t, c) {
@@ -110,7 +110,7 @@ func TestACollectionKeepsItsIndexesWhenTheCallerReusesTheSlice(t *testing.T) {
 func write1() store.Write {
 	return store.Write{
 		ID: "a", Version: 3, Key: "k", Index: map[string]string{"user": "ann"}, State: []byte("state"),
-		Early: map[int64]store.Event{5: event(5)}, Emit: new(event(3)),
+		Early: map[int64]store.Event{5: event(5)}, Emit: []store.Event{event(3)},
 	}
 }
 
@@ -157,7 +157,7 @@ func TestEventTimesAreKeptToTheMillisecondInUTC(t *testing.T) {
 	at := time.Date(2026, 1, 2, 3, 4, 5, 678_999_999, time.FixedZone("", 3600))
 	want := time.Date(2026, 1, 2, 2, 4, 5, 678_000_000, time.UTC)
 	c := memstore.Collection(t, tickets())
-	put(t, c, store.Write{ID: "a", Emit: &store.Event{At: at}, Early: map[int64]store.Event{2: {At: at}}})
+	put(t, c, store.Write{ID: "a", Emit: []store.Event{{At: at}}, Early: map[int64]store.Event{2: {At: at}}})
 	r := list(t, c, store.Query{Limit: 1})[0]
 	if got := []time.Time{r.Outbox[0].At, r.Early[2].At}; got[0] != want || got[1] != want {
 		t.Errorf("times of the outbox and of the early event = %v, want %v", got, want)

@@ -45,11 +45,11 @@ func (t *table) put(w store.Write) (released string, err error) {
 		Index: w.Index, State: w.State, Early: w.Early,
 	})
 	now.Outbox = was.Outbox
-	if w.Emit != nil {
+	for i, e := range w.Emit {
 		if now.Outbox == nil {
 			now.Outbox = map[int64]store.Event{}
 		}
-		now.Outbox[w.Version] = copyEvent(*w.Emit)
+		now.Outbox[w.EmitVersion(i)] = copyEvent(e)
 	}
 	t.records[w.ID], t.holders[key] = now, w.ID
 	if was.Key != key {

@@ -1,0 +1,35 @@
+package service
+
+import (
+	"context"
+
+	"ticketing/pkg/event"
+	"ticketing/pkg/outbox"
+	"ticketing/pkg/replica"
+)
+
+// Reaction is what an event does to an entity of the service's own: it names the entity and the rule to apply to it. It
+// is pure. The rule gets the entity as it is, at event.None if it is missing, and returns outbox.ErrNoChange if the
+// event has been reacted to: a crash repeats reactions. Any other error counts as an attempt of the event, which is
+// parked at the limit.
+type Reaction[T, O any] func(turn replica.Turn[T]) (own event.ID, rule func(outbox.Entity[O]) (O, error))
+
+// Reactor applies reactions to own entities: those of a batch of events together, with one write.
+func Reactor[T, O any](own *outbox.Entities[O], react Reaction[T, O]) replica.Reactor[T] {
+	return reactor[T, O]{own, react}
+}
+
+type reactor[T, O any] struct {
+	own   *outbox.Entities[O]
+	react Reaction[T, O]
+}
+
+// React implements replica.Reactor.
+func (r reactor[T, O]) React(ctx context.Context, turns []replica.Turn[T]) (refused map[int]error, err error) {
+	reactions := make([]outbox.Reaction[O], len(turns))
+	for i, turn := range turns {
+		id, rule := r.react(turn)
+		reactions[i] = outbox.Reaction[O]{ID: id, Rule: rule, Source: turn.ID}
+	}
+	return r.own.React(ctx, reactions)
+}
