@@ -81,17 +81,21 @@ func (s *Service) notReady(ctx context.Context) error {
 // newAdmin makes the routes of the admin listener.
 func (s *Service) newAdmin() chi.Router {
 	admin := httpapi.Admin(s.Checks()...)
-	metrics := oncall.Metrics{Group: Group(s.Name), Log: s.brokerLog, Desk: s.desk}
+	metrics := oncall.Metrics{Group: Group(s.Name), Log: s.brokerLog}
 	if s.Bus != nil {
 		metrics.Bus = s.Bus
 	}
 	if len(s.relays) > 0 {
-		metrics.Relay = s.relayStatus
+		metrics.Relay = func() outbox.Status {
+			waiting, failures := s.backlog()
+			return outbox.Status{Waiting: waiting, Failures: failures}
+		}
 	}
-	admin.Handle("/metrics", metrics.Handler())
 	if s.desk != nil {
+		metrics.Desk = s.desk
 		s.desk.Routes(admin)
 	}
+	admin.Handle("/metrics", metrics.Handler())
 	for _, add := range s.adminRoutes {
 		add(admin)
 	}
@@ -110,16 +114,12 @@ func (s *Service) newDesk() *oncall.Desk {
 	return desk
 }
 
-// relayStatus returns how the relays are doing together: the sum of what waits, and the longest row of failures.
-func (s *Service) relayStatus() outbox.Status {
-	var all outbox.Status
+// backlog returns how many events wait in memory to be published, and how often the worst relay has failed in a row.
+func (s *Service) backlog() (waiting, failures int) {
 	for _, relay := range s.relays {
-		one := relay.Status()
-		waiting := all.Waiting + one.Waiting
-		if one.Failures > all.Failures {
-			all = one
-		}
-		all.Waiting = waiting
+		status := relay.Status()
+		waiting += status.Waiting
+		failures = max(failures, status.Failures)
 	}
-	return all
+	return waiting, failures
 }

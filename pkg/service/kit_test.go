@@ -8,17 +8,14 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
-	"github.com/go-chi/chi/v5"
-	"github.com/google/go-cmp/cmp"
-
+	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
-	"ticketing/pkg/httpapi"
-	"ticketing/pkg/oncall"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/service"
@@ -153,262 +150,50 @@ func TestWhatOneServiceOwnsAnotherFollows(t *testing.T) {
 	})
 }
 
-// check is what is compared of a readiness check.
-type check struct {
-	Name   string
-	Effect httpapi.Effect
+// watchedBus keeps the subscriptions that are asked for.
+type watchedBus struct {
+	service.Bus
+	mu   sync.Mutex
+	seen []bus.Subscription
 }
 
-func TestChecksOfAService(t *testing.T) {
-	volume := func(d *service.Deps) { d.Volume.Size = 1 << 30 }
-	asItIs := func(*service.Deps) {}
-	storeCheck, busCheck := check{"store", httpapi.Unready}, check{"bus", httpapi.UnreadyAtStart}
-	for _, tt := range []struct {
-		name   string
-		change func(*service.Deps)
-		build  service.Build[struct{}]
-		want   []check
-	}{
-		{"off the bus", func(d *service.Deps) { d.Bus = nil }, nothing, []check{storeCheck}},
-		{"that owns", asItIs, (&owner{}).build, []check{storeCheck, busCheck}},
-		{"that owns, with a volume", volume, (&owner{}).build, []check{storeCheck, busCheck, {"broker log", httpapi.Degraded}}},
-		{"that follows", asItIs, follow, []check{
-			storeCheck, busCheck, {"tickets", httpapi.UnreadyAtStart}, {"orders", httpapi.UnreadyAtStart},
-			{"gaps", httpapi.Degraded}, {"retention", httpapi.Degraded},
-		}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			d := deps(t, "demo")
-			tt.change(&d)
-			var got []check
-			for _, c := range open(t, d, tt.build).Checks() {
-				got = append(got, check{c.Name, c.Effect})
-			}
-			if diff := cmp.Diff(tt.want, got); diff != "" {
-				t.Errorf("checks (-want +got):\n%s", diff)
-			}
-		})
-	}
+func (w *watchedBus) Subscribe(ctx context.Context, s bus.Subscription, h bus.Handler) (bus.Member, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.seen = append(w.seen, s)
+	return w.Bus.Subscribe(ctx, s, h)
 }
 
-// A service that has never been on the bus may know nothing. One that has lost it goes on with what it knows.
-func TestTheBusIsNeededAtTheStart(t *testing.T) {
+func TestTuningAndClockReachTheParts(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b := membus.New(t)
-		b.Stop()
+		// Given an instance that keeps one early event of a record, with a clock of its own
+		now := time.Date(2026, 1, 2, 3, 4, 5, 0, time.UTC)
 		d := deps(t, "shop")
-		d.Bus = b.Connect("shop")
+		watched := &watchedBus{Bus: d.Bus}
+		d.Bus, d.Now = watched, func() time.Time { return now }
+		d.Tuning.Replica.MaxEarly = 1
+		d.Tuning.Consumer.AckWait = 7 * time.Second
 		s := open(t, d, follow)
 		defer start(t, s)()
-		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
-		defer cancel()
-		if err := s.AwaitReady(ctx); err == nil || !strings.Contains(err.Error(), "shop is not ready: bus: ") {
-			t.Errorf("AwaitReady without the bus = %v", err)
-		}
-		if status, body := ask(t, s, "/readyz"); status != http.StatusServiceUnavailable {
-			t.Errorf("readyz without the bus = %d %s", status, body)
-		}
-		b.Start()
 		if err := s.AwaitReady(t.Context()); err != nil {
-			t.Error(err)
-		}
-		if status, body := ask(t, s, "/readyz"); status != http.StatusOK {
-			t.Errorf("readyz on the bus = %d %s", status, body)
-		}
-		b.Stop()
-		synctest.Wait()
-		if status, body := ask(t, s, "/readyz"); status != http.StatusOK || !strings.Contains(body, `"degraded":true`) {
-			t.Errorf("readyz after the bus was lost = %d %s", status, body)
-		}
-	})
-}
-
-// Each kind that is followed has a loss of its own: the check must see that of the last.
-func TestALossOfAnyKindIsReported(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		b := membus.New(t)
-		sellerDeps, shopDeps := deps(t, "seller"), deps(t, "shop")
-		sellerDeps.Bus, shopDeps.Bus = b.Connect("seller"), b.Connect("shop")
-		owner := &owner{}
-		defer start(t, open(t, sellerDeps, owner.build))()
-		// Given a group that has left
-		before := open(t, shopDeps, follow)
-		stop := start(t, before)
-		if err := before.AwaitReady(t.Context()); err != nil {
 			t.Fatal(err)
 		}
-		create(t, owner.orders, first)
-		time.Sleep(time.Second)
-		stop()
-		if err := lossOf(t, before); err != nil {
-			t.Fatalf("retention before the loss: %v", err)
-		}
-		// When the broker removes an event that it has not been sent
-		b.Retain(1)
-		create(t, owner.orders, second)
-		create(t, owner.orders, "65a1b2c3d4e5f60718293a03")
-		time.Sleep(time.Second)
-		// Then the next instance reports it
-		after := open(t, shopDeps, follow)
-		defer start(t, after)()
-		if err := after.AwaitReady(t.Context()); err != nil {
-			t.Fatal(err)
-		}
-		if err := lossOf(t, after); err == nil {
-			t.Error("retention reports no loss")
-		}
-	})
-}
-
-// lossOf is what the check "retention" returns.
-func lossOf(t *testing.T, s *service.Service) error {
-	t.Helper()
-	for _, c := range s.Checks() {
-		if c.Name == "retention" {
-			return c.Check(t.Context())
-		}
-	}
-	t.Fatal("no check is called retention")
-	return nil
-}
-
-func TestAdminRoutesOfAService(t *testing.T) {
-	extra := func(_ context.Context, s *service.Service, _ struct{}) error {
-		s.AdminRoutes(func(admin chi.Router) { admin.Get("/one", func(http.ResponseWriter, *http.Request) {}) })
-		s.AdminRoutes(func(admin chi.Router) { admin.Get("/two", func(http.ResponseWriter, *http.Request) {}) })
-		return nil
-	}
-	for _, tt := range []struct {
-		name   string
-		build  service.Build[struct{}]
-		status map[string]int
-	}{
-		{"that owns", (&owner{}).build, map[string]int{"/healthz": 200, "/readyz": 200, "/metrics": 200, "/parked": 404, "/gaps": 404}},
-		{"that follows", follow, map[string]int{"/metrics": 200, "/parked": 200, "/gaps": 200, "/replicas/ticket": 200, "/replicas/order": 200}},
-		{"with more", extra, map[string]int{"/metrics": 200, "/one": 200, "/two": 200}},
-	} {
-		t.Run(tt.name, func(t *testing.T) {
-			s := open(t, deps(t, "demo"), tt.build)
-			for path, want := range tt.status {
-				if status, body := ask(t, s, path); status != want {
-					t.Errorf("%s = %d %s, want %d", path, status, body, want)
-				}
+		// When two come early
+		for _, early := range []string{`"version":2`, `"version":3`} {
+			if err := s.Bus.Publish(t.Context(), "ticket:made", []byte(`{"id":"`+string(first)+`",`+early+`}`)); err != nil {
+				t.Fatal(err)
 			}
-		})
-	}
-}
-
-func TestMetricsCoverAllThatAServiceHas(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		// Given events of two kinds that cannot be published
-		b := membus.New(t)
-		d := deps(t, "demo")
-		d.Bus, d.Volume = b.Connect("demo"), oncall.Volume{Size: 1 << 20}
-		owner := &owner{}
-		s := open(t, d, func(ctx context.Context, s *service.Service, cfg struct{}) error {
-			return errors.Join(owner.build(ctx, s, cfg), follow(ctx, s, cfg))
-		})
-		defer start(t, s)()
-		if err := s.AwaitReady(t.Context()); err != nil {
-			t.Fatal(err)
 		}
-		_, body := ask(t, s, "/metrics")
-		expectWords(t, body, "ticketing_bus_connected 1\n", `ticketing_lag_events{channel="ticket:made",group="demo-service"} 0`,
-			"ticketing_broker_volume_bytes 1.048576e+06\n", `ticketing_events_total{kind="order",verdict="apply"} 0`)
-		b.Stop()
-		create(t, owner.tickets, first)
-		create(t, owner.orders, first)
-		create(t, owner.orders, second)
-		time.Sleep(10 * time.Second)
-		_, body = ask(t, s, "/metrics")
-		expectWords(t, body, "ticketing_outbox_waiting 3\n", "ticketing_bus_connected 0\n")
-		if strings.Contains(body, "ticketing_outbox_failures 0\n") {
-			t.Errorf("no failures in %s", body)
+		time.Sleep(time.Second)
+		// Then one is parked, at the time of that clock
+		parked, _, err := s.Replica("ticket").Parking().List(t.Context(), "", 10)
+		if err != nil || len(parked) != 1 || !parked[0].First.Equal(now) {
+			t.Errorf("parked = %+v, %v, want one event at %v", parked, err, now)
 		}
-		b.Start()
-		time.Sleep(10 * time.Second)
-		_, body = ask(t, s, "/metrics")
-		expectWords(t, body, "ticketing_outbox_waiting 0\n", "ticketing_outbox_failures 0\n",
-			`ticketing_events_total{kind="order",verdict="apply"} 2`)
-	})
-}
-
-func expectWords(t *testing.T, body string, words ...string) {
-	t.Helper()
-	for _, want := range words {
-		if !strings.Contains(body, want) {
-			t.Errorf("no %q in:\n%s", want, body)
-		}
-	}
-}
-
-func TestAServiceOffTheBusRunsUntilItIsToldToEnd(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		d := deps(t, "demo")
-		d.Bus = nil
-		s := open(t, d, nothing)
-		ctx, cancel := context.WithCancel(t.Context())
-		ended := make(chan error, 1)
-		go func() { ended <- s.Run(ctx) }()
-		synctest.Wait()
-		select {
-		case err := <-ended:
-			t.Fatalf("Run = %v before it was told to end", err)
-		default:
-		}
-		cancel()
-		if err := <-ended; err != nil {
-			t.Errorf("Run = %v", err)
-		}
-	})
-}
-
-// A service that works in part looks healthy and is not: if one part fails, the process must end.
-func TestWorkThatFailsEndsTheOtherWork(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		broken := errors.New("broken")
-		finished := false
-		s := open(t, deps(t, "demo"), func(_ context.Context, s *service.Service, _ struct{}) error {
-			s.Background(func(context.Context) error { return nil }) // work that is done ends nothing
-			s.Background(func(ctx context.Context) error {
-				<-ctx.Done()
-				finished = true
-				return nil
-			})
-			s.Background(func(context.Context) error {
-				time.Sleep(time.Second)
-				return broken
-			})
-			return nil
-		})
-		began := time.Now()
-		if err := s.Run(t.Context()); !errors.Is(err, broken) || !strings.HasPrefix(err.Error(), "run demo: ") {
-			t.Errorf("Run = %v, want %v", err, broken)
-		}
-		if !finished || time.Since(began) != time.Second {
-			t.Errorf("after %v the other work has ended: %t", time.Since(began), finished)
-		}
-	})
-}
-
-// What the work in the background writes while it finishes is published before the service ends.
-func TestRelaysEndLast(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		owner := &owner{}
-		s := open(t, deps(t, "demo"), func(ctx context.Context, s *service.Service, cfg struct{}) error {
-			s.Background(func(ctx context.Context) error {
-				<-ctx.Done()
-				time.Sleep(time.Second)
-				_, err := owner.tickets.Create(context.WithoutCancel(ctx), first, thing{Name: "last"})
-				return err
-			})
-			return owner.build(ctx, s, cfg)
-		})
-		stop := start(t, s)
-		synctest.Wait()
-		stop()
-		if channel, err := s.Bus.Channel(t.Context(), "ticket:made"); err != nil || channel.LastSeq != 1 {
-			t.Errorf("the channel is %+v, %v, want one event", channel, err)
+		for _, sub := range watched.seen {
+			if sub.Group != "" && sub.AckWait != 7*time.Second {
+				t.Errorf("%s is subscribed with an AckWait of %v", sub.Channel, sub.AckWait)
+			}
 		}
 	})
 }
