@@ -16,7 +16,7 @@ import (
 // tiny sizes: what is measured is not looked at.
 func tiny(out string, more ...string) []string {
 	return slices.Concat([]string{
-		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-posts", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-slow", "30",
+		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-reactions", "200", "-reaction-tickets", "30", "-posts", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-slow", "30",
 		"-full", "-large", "400", "-small", "40", "-changes", "200", "-writes", "100", "-out", out,
 	}, more)
 }
@@ -66,19 +66,28 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 	}
 	want := []shape{
 		{"catch-up, 300 events of 40 tickets", "events/s", "ratio >= 0.4"},
+		{"catch-up, 300 events of 40 tickets, CPU", "us/event", ""},
 		{"catch-up, 300 events of 40 tickets, allocations", "allocs/event", ""},
 		{"catch-up, 300 events of 40 tickets, allocated", "B/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets", "events/s", "ratio >= 0.9"},
+		{"catch-up by two members, 300 events of 40 tickets, CPU", "us/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets, allocations", "allocs/event", ""},
 		{"catch-up by two members, 300 events of 40 tickets, allocated", "B/event", ""},
+		{"reactions to 200 events of 30 tickets", "events/s", "ratio >= 0.2"},
+		{"reactions to 200 events of 30 tickets, CPU", "us/event", ""},
+		{"reactions to 200 events of 30 tickets, allocations", "allocs/event", ""},
+		{"reactions to 200 events of 30 tickets, allocated", "B/event", ""},
 		{"publish, 200 events of 30 tickets", "events/s", "ratio >= 0.5"},
+		{"publish, 200 events of 30 tickets, CPU", "us/event", ""},
 		{"publish, 200 events of 30 tickets, allocations", "allocs/event", ""},
 		{"publish, 200 events of 30 tickets, allocated", "B/event", ""},
 		{"write path", "requests/s", "ratio >= 0.6"},
+		{"write path, CPU", "us/request", ""},
 		{"write path, allocations", "allocs/request", ""},
 		{"write path, allocated", "B/request", ""},
 		{"write path, beside bare net/http with the same two writes", "requests/s", ""},
 		{"read path", "requests/s", "ratio >= 0.5"},
+		{"read path, CPU", "us/request", ""},
 		{"read path, allocations", "allocs/request", ""},
 		{"read path, allocated", "B/request", ""},
 		{"201 to visible p50", "ms", "ratio <= 3"},
@@ -135,7 +144,7 @@ func TestAMeasurementAloneIsProfiledWithoutItsReference(t *testing.T) {
 	}
 	// then it has no ratio to be judged by
 	results := readResults(t, out)
-	if len(results) != 3 || results[0].Name != "write path" {
+	if len(results) != 4 || results[0].Name != "write path" {
 		t.Fatalf("measured %+v, want the write path alone", results)
 	}
 	if r := results[0]; r.Reference != nil || r.Ratio != nil || r.Target != nil || r.Holds != nil {
@@ -154,6 +163,7 @@ func TestArgumentsThatMeasureNothing(t *testing.T) {
 		"no run":                    {"-runs", "0"},
 		"no sample":                 {"-samples", "0"},
 		"tickets without events":    {"-events", "5", "-tickets", "6"},
+		"reactions to no events":    {"-reactions", "5", "-reaction-tickets", "6"},
 		"outboxes without events":   {"-outbox", "5", "-outbox-tickets", "6"},
 		"an unknown measurement":    {"-only", "nothing"},
 		"an argument":               {"catch-up"},

@@ -97,7 +97,7 @@ func (b *backlog) drainByMembers(ctx context.Context, members int) (_ []float64,
 	if err := left.wait(ctx); err != nil {
 		return nil, err
 	}
-	return spent.read(b.events), nil
+	return spent.read(b.events)
 }
 
 func (b *backlog) drainRaw(ctx context.Context) (_ []float64, err error) {
@@ -128,11 +128,11 @@ func (b *backlog) drainRaw(ctx context.Context) (_ []float64, err error) {
 	if err := left.wait(ctx); err != nil {
 		return nil, err
 	}
-	numbers := spent.read(b.events)
-	if err := failed.Load(); err != nil {
-		return nil, *err
+	numbers, err := spent.read(b.events)
+	if failed := failed.Load(); failed != nil {
+		return nil, *failed
 	}
-	return numbers, nil
+	return numbers, err
 }
 
 // plainTicket is a ticket's event without the contract's checks.

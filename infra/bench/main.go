@@ -11,7 +11,7 @@
 // neighbours let it be, so only ratios count: each value is taken beside a reference that does the least
 // that could be done, moments apart in the same process. What is measured exactly, and beside what, is
 // said at the top of each measurement's file: catchup.go, twomembers.go,
-// publish.go, writepath.go, barewrite.go, readpath.go, visible.go, healing.go, slowstore.go,
+// reactions.go, publish.go, writepath.go, barewrite.go, readpath.go, visible.go, healing.go, slowstore.go,
 // binary.go, costcatchup.go, costwrite.go, memorytickets.go, memoryorders.go, start.go.
 // Allocations are those of all the process, see meter.go.
 //
@@ -70,6 +70,8 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.BoolVar(&o.full, "full", false, "also take the measurements with a large store: cost, memory, start")
 	flags.IntVar(&o.sizes.events, "events", 500_000, "catch-up, memory of orders: events to drain")
 	flags.IntVar(&o.sizes.tickets, "tickets", 50_000, "catch-up: tickets they belong to")
+	flags.IntVar(&o.sizes.reactions, "reactions", 100_000, "reactions: events to react to")
+	flags.IntVar(&o.sizes.reactionTickets, "reaction-tickets", 10_000, "reactions: tickets they belong to, each with an entity that reacts")
 	flags.IntVar(&o.sizes.outbox, "outbox", 100_000, "publish: events that wait in the outboxes")
 	flags.IntVar(&o.sizes.outboxTickets, "outbox-tickets", 10_000, "publish: tickets they belong to")
 	flags.IntVar(&o.sizes.posts, "posts", 60_000, "write path: requests")

@@ -14,13 +14,14 @@ const patience = 5 * time.Minute
 
 // sizes say how much is measured.
 type sizes struct {
-	events, tickets       int // catch-up; as many events for the memory of orders
-	outbox, outboxTickets int // publish
-	posts, clients        int // write path; as many clients on the read path
-	reads                 int // read path
-	samples               int // 201 to visible
-	swaps                 int // healing
-	slow                  int // slow store: events
+	events, tickets            int // catch-up; as many events for the memory of orders
+	outbox, outboxTickets      int // publish
+	reactions, reactionTickets int // reactions
+	posts, clients             int // write path; as many clients on the read path
+	reads                      int // read path
+	samples                    int // 201 to visible
+	swaps                      int // healing
+	slow                       int // slow store: events
 	// only with -full
 	large, small int // cost, memory, start: tickets in the stores; small for cost alone
 	changes      int // cost: events of them in each run
@@ -30,6 +31,7 @@ type sizes struct {
 func (s sizes) check() error {
 	for name, n := range map[string]int{
 		"events": s.events, "tickets": s.tickets, "outbox": s.outbox, "outbox-tickets": s.outboxTickets,
+		"reactions": s.reactions, "reaction-tickets": s.reactionTickets,
 		"posts": s.posts, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps, "slow": s.slow,
 		"large": s.large, "small": s.small, "changes": s.changes, "writes": s.writes,
 	} {
@@ -42,6 +44,9 @@ func (s sizes) check() error {
 	}
 	if s.outbox < s.outboxTickets {
 		return fmt.Errorf("-outbox %d: each of %d tickets has at least one event", s.outbox, s.outboxTickets)
+	}
+	if s.reactions < s.reactionTickets {
+		return fmt.Errorf("-reactions %d: each of %d tickets has at least one event", s.reactions, s.reactionTickets)
 	}
 	return nil
 }
@@ -72,7 +77,7 @@ type measurement struct {
 // measurements are those to choose from, in the order of the report.
 func measurements(o options) []measurement {
 	s := o.sizes
-	all := []measurement{catchUp(s), twoMembers(s), publishing(s), writePath(s), bareWrite(s), readPath(s), visible(s), healing(s), slowStore(s), binary()}
+	all := []measurement{catchUp(s), twoMembers(s), reactions(s), publishing(s), writePath(s), bareWrite(s), readPath(s), visible(s), healing(s), slowStore(s), binary()}
 	if o.full {
 		all = append(all, costOfCatchUp(s), costOfWriting(s), memoryOfTickets(s), memoryOfOrders(s), starting(s))
 	}

@@ -63,7 +63,7 @@ func (o *outboxes) relay(ctx context.Context) (_ []float64, err error) {
 	if err := watched.wait(ctx); err != nil {
 		return nil, err
 	}
-	return spent.read(len(o.events)), nil
+	return spent.read(len(o.events))
 }
 
 // fill writes every version of every ticket with its event, and no relay to take it. A batch has one
@@ -99,7 +99,7 @@ func (o *outboxes) publishRaw(ctx context.Context) (_ []float64, err error) {
 	if err := publishAll(ctx, conn, o.messages); err != nil {
 		return nil, err
 	}
-	return spent.read(len(o.messages)), nil
+	return spent.read(len(o.messages))
 }
 
 // drained is a collection that tells when nothing waits in its outboxes any more.

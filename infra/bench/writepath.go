@@ -133,5 +133,5 @@ func race(ctx context.Context, clients, n int, do func(ctx context.Context, clie
 	if err := running.Wait(); err != nil {
 		return nil, err
 	}
-	return spent.read(n), nil
+	return spent.read(n)
 }

@@ -126,7 +126,7 @@ func TestListenWarnsOfLikelyMistakes(t *testing.T) {
 	t.Parallel()
 	server := stantest.Start(t)
 	listener := start(t, server, "listen", "ticket:craeted", "--group", "orders-service")
-	listener.err.await(t, `(?m)^busctl: warning: ticket:craeted is no channel of the contract`)
+	listener.err.await(t, `(?m)^busctl: warning: ticket:craeted: unknown subject; `)
 	listener.err.await(t, `(?m)^busctl: warning: orders-service is the group of a service: `)
 }
 

@@ -22,7 +22,7 @@ import (
 // The bus of an overlay lets in the services with what the overlay gives them, and a stranger only where it
 // demands nothing.
 func TestWhoIsLetInToTheBus(t *testing.T) {
-	secrets := fillSecrets(t, t.TempDir())
+	secrets := fillSecrets(t, ".", t.TempDir())
 	for overlay, open := range map[string]bool{"overlays/dev": true, "overlays/prod": false} {
 		t.Run(overlay, func(t *testing.T) {
 			s := render(t, overlay)
@@ -31,9 +31,10 @@ func TestWhoIsLetInToTheBus(t *testing.T) {
 			if open {
 				checkStranger = checkTalk
 			}
-			for _, service := range []string{"tickets-depl", "orders-depl"} {
-				t.Run(service, func(t *testing.T) {
-					checkTalk(t, openBus(t, url, service, environment(container(t, s, service), secrets)))
+			for _, w := range busClients(t, s) {
+				t.Run(w.GetName(), func(t *testing.T) {
+					given := environment(&w.pod.Spec.Containers[0], secrets)
+					checkTalk(t, openBus(t, url, w.GetName(), given))
 				})
 			}
 			t.Run("stranger", func(t *testing.T) {
@@ -45,6 +46,20 @@ func TestWhoIsLetInToTheBus(t *testing.T) {
 			})
 		})
 	}
+}
+
+// busClients are the services on the bus. There are some.
+func busClients(t testing.TB, s system) (found []workload) {
+	t.Helper()
+	for _, w := range s.workloads() {
+		if w.isOnBus() {
+			found = append(found, w)
+		}
+	}
+	if len(found) == 0 {
+		t.Fatal("no service is on the bus")
+	}
+	return found
 }
 
 // startBroker runs the server of a system in this process: with the arguments of its container, read by the

@@ -23,7 +23,7 @@ func credentialed(s system) (complaints []string) {
 			continue
 		}
 		want := ""
-		if _, speaks := variable(w, "NATS_CLIENT_ID"); speaks {
+		if w.isOnBus() {
 			want = demanded
 		}
 		for _, name := range []string{"NATS_USER", "NATS_PASSWORD"} {

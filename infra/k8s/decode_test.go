@@ -86,7 +86,7 @@ func TestEveryDocumentIsOfItsType(t *testing.T) {
 			content := readFile(t, file)
 			var err error
 			switch {
-			case filepath.Base(file) == "kustomization.yaml":
+			case filepath.Base(file) == kustomization:
 				err = yaml.UnmarshalStrict(content, &types.Kustomization{})
 			case bytes.Contains(content, []byte("\n- op: ")):
 				err = yaml.UnmarshalStrict(content, &[]patchOperation{})

@@ -1,9 +1,8 @@
-// Package k8s holds the manifests of the system, and the tests that read them as a cluster would, without one.
+// Package k8s holds the manifests of the system and their tests, which need no cluster.
 //
-//	base/*.yaml ──> overlays/{dev,prod,gateway} ──> skaffold ──> cluster
-//	    │                     ├─ rendered by kustomize ──> rules: selectors, ports, limits, security, ...
-//	    │                     └─ and its bus run here: who is let in
-//	    └─ decoded strictly into their API types
+//	components/* ──> services/* ──> base ──> overlays/{dev,prod,gateway} ──> skaffold ──> cluster
 //
-// infra/e2e proves on a real cluster what cannot be read.
+// The tests decode every file strictly into its API type, check what kustomize renders against rules (selectors,
+// ports, limits, security), run the bus as an overlay starts it, and add a service as docs/kubernetes.md shows.
+// infra/e2e tests the rest on a real cluster.
 package k8s

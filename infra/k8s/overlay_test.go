@@ -3,6 +3,7 @@ package k8s
 import (
 	"fmt"
 	"path/filepath"
+	"slices"
 	"testing"
 
 	appsv1 "k8s.io/api/apps/v1"
@@ -22,7 +23,7 @@ var overlays = []string{"base", "overlays/dev", "overlays/prod", "overlays/gatew
 // system is what an overlay deploys.
 type system []object
 
-// render builds an overlay as `kubectl kustomize` does, and decodes it.
+// render builds an overlay, given by its folder, as `kubectl kustomize` does, and decodes it.
 func render(t testing.TB, overlay string) system {
 	t.Helper()
 	built, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), overlay)
@@ -72,16 +73,22 @@ func (w workload) String() string {
 	return fmt.Sprintf("%s %s", w.GetObjectKind().GroupVersionKind().Kind, w.GetName())
 }
 
-// isService tells the services of this project from the bus and the databases.
+// isService reports whether w is a service of this project, not the bus or a database.
 func (w workload) isService() bool { return w.pod.Labels["app.kubernetes.io/component"] == "service" }
 
-// isSelectedBy tells whether a selector takes the pods of w. An empty one takes all, none takes none.
+// isOnBus reports whether w is a client of the bus.
+func (w workload) isOnBus() bool {
+	_, ok := variable(w, "NATS_CLIENT_ID")
+	return w.isService() && ok
+}
+
+// isSelectedBy reports whether a selector takes the pods of w. An empty one takes all, nil takes none.
 func (w workload) isSelectedBy(selector *metav1.LabelSelector) bool {
 	s, err := metav1.LabelSelectorAsSelector(selector)
 	return err == nil && s.Matches(labels.Set(w.pod.Labels))
 }
 
-// port returns whether a container of w has a port of this name.
+// hasPort reports whether a container of w has a port of this name.
 func (w workload) hasPort(name string) bool {
 	for _, c := range w.pod.Spec.Containers {
 		for _, p := range c.Ports {
@@ -112,24 +119,27 @@ func (s system) pods() []workload {
 	return found
 }
 
-// A file that nobody names is checked and never applied.
+// A file that no kustomization names is checked but never applied.
 func TestEveryFileIsUsed(t *testing.T) {
 	used := map[string]bool{verifyJob: true}
+	for _, overlay := range overlays {
+		used[filepath.Join(overlay, kustomization)] = true
+	}
 	for _, file := range yamlFiles(t) {
-		if filepath.Base(file) != "kustomization.yaml" {
+		if filepath.Base(file) != kustomization {
 			continue
 		}
-		used[file] = true
-		var k types.Kustomization
-		if err := yaml.UnmarshalStrict(readFile(t, file), &k); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
-		paths := k.Resources
+		k := readKustomization(t, file)
+		paths := slices.Concat(k.Resources, k.Components)
 		for _, patch := range k.Patches {
 			paths = append(paths, patch.Path)
 		}
 		for _, path := range paths {
-			used[filepath.Join(filepath.Dir(file), path)] = true
+			path = filepath.Join(filepath.Dir(file), path)
+			if filepath.Ext(path) == "" { // a folder
+				path = filepath.Join(path, kustomization)
+			}
+			used[path] = true
 		}
 	}
 	for _, file := range yamlFiles(t) {
@@ -137,4 +147,15 @@ func TestEveryFileIsUsed(t *testing.T) {
 			t.Errorf("%s: nobody names it", file)
 		}
 	}
+}
+
+// kustomization is the name of the file that makes a folder one that kustomize builds.
+const kustomization = "kustomization.yaml"
+
+func readKustomization(t testing.TB, file string) (k types.Kustomization) {
+	t.Helper()
+	if err := yaml.UnmarshalStrict(readFile(t, file), &k); err != nil {
+		t.Fatalf("%s: %v", file, err)
+	}
+	return k
 }

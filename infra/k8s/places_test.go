@@ -8,15 +8,16 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	autoscalingv2 "k8s.io/api/autoscaling/v2"
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
 	gatewayv1 "sigs.k8s.io/gateway-api/apis/v1"
 )
 
-// Scaling to zero is for people; what a place runs at first is here.
+// In production and in base the autoscalers decide.
 func TestHowManyPods(t *testing.T) {
-	for overlay, want := range map[string]int32{"base": 2, "overlays/dev": 1, "overlays/gateway": 2} {
+	for overlay, want := range map[string]int32{"overlays/dev": 1, "overlays/gateway": 2} {
 		for _, w := range render(t, overlay).workloads() {
 			if w.isService() && (w.replicas == nil || *w.replicas != want) {
 				t.Errorf("%s: %s has not %d replicas", overlay, w, want)
@@ -65,13 +66,42 @@ func TestTheGatewayTakesThePlaceOfTheIngress(t *testing.T) {
 	}
 }
 
+// The same paths lead to the same services by the gateway and by the ingress, and each service serves its paths.
+func TestRoutesLeadToTheServicesThatServeThem(t *testing.T) {
+	byIngress, byGateway := render(t, "base").routes(), render(t, "overlays/gateway").routes()
+	if diff := cmp.Diff(byIngress, byGateway); diff != "" {
+		t.Errorf("the gateway has other routes (-ingress +gateway):\n%s", diff)
+	}
+	for path, backend := range byIngress {
+		folder := filepath.Join("../../services", strings.TrimSuffix(backend, "-srv"))
+		served := regexp.MustCompile(`[" ]` + regexp.QuoteMeta(path) + `["/{]`)
+		if !slices.ContainsFunc(sources(t, folder), served.Match) {
+			t.Errorf("%s leads to %s, but nothing in %s serves it", path, backend, folder)
+		}
+	}
+}
+
+// sources are the Go files of a folder, without its tests.
+func sources(t testing.TB, folder string) (all [][]byte) {
+	t.Helper()
+	files, err := filepath.Glob(filepath.Join(folder, "*.go"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		if !strings.HasSuffix(file, "_test.go") {
+			all = append(all, readFile(t, file))
+		}
+	}
+	return all
+}
+
 // The bus must know its clients apart, and a pod's name is unique.
 func TestTheClientIDIsThePodsName(t *testing.T) {
-	for _, name := range []string{"tickets-depl", "orders-depl"} {
-		env := container(t, render(t, "base"), name).Env
-		at := slices.IndexFunc(env, func(v corev1.EnvVar) bool { return v.Name == "NATS_CLIENT_ID" })
-		if at < 0 || env[at].ValueFrom.FieldRef.FieldPath != "metadata.name" {
-			t.Errorf("%s: NATS_CLIENT_ID is not the pod's name", name)
+	for _, w := range busClients(t, render(t, "base")) {
+		v, _ := variable(w, "NATS_CLIENT_ID")
+		if v.ValueFrom == nil || v.ValueFrom.FieldRef == nil || v.ValueFrom.FieldRef.FieldPath != "metadata.name" {
+			t.Errorf("%s: NATS_CLIENT_ID is not the pod's name", w)
 		}
 	}
 }

@@ -33,6 +33,8 @@ var rules = map[string]rule{
 	"budgets":     budgeted,
 	"policies":    guarded,
 	"scalers":     scaled,
+	"admissions":  admitted,
+	"names":       named,
 }
 
 func TestEveryOverlayKeepsTheRules(t *testing.T) {
@@ -117,6 +119,25 @@ func TestRulesFindMistakes(t *testing.T) {
 		{"policies", func(t *testing.T, s system) {
 			must[*networkingv1.NetworkPolicy](t, s, "auth-mongo-policy").Spec.Ingress[0].From = nil
 		}, "NetworkPolicy auth-mongo-policy: lets everybody in"},
+		{"policies", func(t *testing.T, s system) {
+			paths := must[*networkingv1.Ingress](t, s, "ticketing-ingress").Spec.Rules[0].HTTP
+			paths.Paths = slices.DeleteFunc(paths.Paths, func(p networkingv1.HTTPIngressPath) bool { return p.Path == "/api/users" })
+		}, "Deployment auth-depl: denied by default: true, and 1 policies of its own, want 0"},
+		{"scalers", func(t *testing.T, s system) {
+			must[*appsv1.Deployment](t, s, "auth-depl").Spec.Replicas = new(int32)
+		}, "HorizontalPodAutoscaler auth-scaler: auth-depl has replicas of its own"},
+		{"admissions", func(t *testing.T, s system) {
+			delete(must[*appsv1.Deployment](t, s, "orders-depl").Spec.Template.Labels, "bus")
+		}, "Deployment orders-depl: NetworkPolicy nats-policy lets it in: false, want true"},
+		{"admissions", func(t *testing.T, s system) {
+			must[*appsv1.Deployment](t, s, "auth-depl").Spec.Template.Labels["bus"] = "client"
+		}, "Deployment auth-depl: NetworkPolicy nats-policy lets it in: true, want false"},
+		{"admissions", func(t *testing.T, s system) {
+			container(t, s, "auth-depl").Env = nil
+		}, "Deployment auth-depl: NetworkPolicy auth-mongo-policy lets it in: true, want false"},
+		{"names", func(t *testing.T, s system) {
+			must[*appsv1.Deployment](t, s, "auth-depl").Spec.Template.Spec.ServiceAccountName = "NAME"
+		}, "Deployment auth-depl: the placeholder NAME is left in it"},
 	} {
 		t.Run(tt.rule, func(t *testing.T) {
 			s := render(t, "base")

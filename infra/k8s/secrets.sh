@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# secrets.sh [NAMESPACE]: fill the Secrets of base/secrets.yaml with random values, in the current context and its
-# namespace unless one is given. What a Secret holds already is never changed, so it may run again at any time.
-# Skaffold runs it before every deployment and says by the environment where it deploys to.
+# secrets.sh [NAMESPACE]: create the Secrets of base and fill them with random values, in the namespace given or else
+# the current one. It never changes a value that exists, so it may run again at any time. Skaffold runs it before
+# every deployment; the environment says where Skaffold deploys to.
 set -euo pipefail
 cd "$(dirname "$0")"
 
@@ -19,9 +19,11 @@ fill() {
 
 random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; } # 32 bytes as 64 hex digits
 
-"${kubectl[@]}" apply -f base/secrets.yaml >/dev/null
+created=$(kubectl kustomize base | "${kubectl[@]}" apply -f - -l app.kubernetes.io/component=secret -o name)
 has jwt-secret JWT_KEY || fill jwt-secret "JWT_KEY=$(random)"
-for service in auth tickets orders; do
+for secret in $created; do
+  [[ $secret =~ ^secret/(.+)-mongo-secret$ ]] || continue
+  service=${BASH_REMATCH[1]}
   has "$service-mongo-secret" MONGO_URI && continue
   password=$(random)
   fill "$service-mongo-secret" "MONGO_USERNAME=$service" "MONGO_PASSWORD=$password" \

@@ -11,62 +11,9 @@ import (
 	"github.com/cenkalti/backoff/v5"
 	"golang.org/x/sync/errgroup"
 
-	"ticketing/pkg/bus"
 	"ticketing/pkg/replica/internal/lanes"
 	"ticketing/pkg/replica/internal/window"
 )
-
-// ConsumerConfig is how a member takes events. Zero values stand for the defaults.
-type ConsumerConfig struct {
-	// Group is the queue group and durable name of the service, "orders-service". Required.
-	Group string
-	// AckWait is the subscription's. Default bus.DefaultAckWait.
-	AckWait time.Duration
-	// MaxInflight is the most events of one channel that the member holds at once. It begins with 256, and takes more
-	// or fewer so that each is settled well within AckWait, however slow the store is (see window). Default 16384. The
-	// more wait, the more neighbours a batch has: with 8192 it caught up a sixth slower, with 24576 a twentieth faster
-	// (make bench).
-	MaxInflight int
-	// MaxHeldBytes bounds the payloads in all lanes together, waiting and in work: the broker lets an event have 1 MiB,
-	// and thousands of those at once would end a process of some hundred MB. Default 32 MiB.
-	MaxHeldBytes int64
-	// Lanes is how many batches are handled at the same time. Default 3: while one is written, others are read and
-	// decided on, and what waits for a fourth would only be missing in the next stretch of the queue (make bench).
-	Lanes int
-	// MaxBatch bounds how many events one write carries. A short stretch of the queue has as many neighbours as a long
-	// one, and leaves more for the next lane to choose from. Default 1024: 500 measured alike, 2,000 and 4,000 were a
-	// tenth and a fifth slower (make bench).
-	MaxBatch int
-	// MaxLower is about how many entities a rebuild compares at a time with what they were before it began, each
-	// time after another fill. Default 10,000.
-	MaxLower int
-	// MaxBackoff is the longest pause between attempts while the store is away. Default 5 s.
-	MaxBackoff time.Duration
-	// LookEvery is how often a replay looks whether the broker still has what is missing. Default 1 s.
-	LookEvery time.Duration
-}
-
-func (c ConsumerConfig) withDefaults() ConsumerConfig {
-	orDefault(&c.AckWait, bus.DefaultAckWait)
-	orDefault(&c.MaxInflight, 16384)
-	orDefault(&c.MaxHeldBytes, 32<<20)
-	orDefault(&c.Lanes, 3)
-	orDefault(&c.MaxBatch, 1024)
-	orDefault(&c.MaxLower, 10_000)
-	orDefault(&c.MaxBackoff, 5*time.Second)
-	orDefault(&c.LookEvery, time.Second)
-	return c
-}
-
-// Bus is what a consumer needs of the bus.
-type Bus interface {
-	bus.Subscriber
-	bus.Inspector
-	// Connected waits until the broker has accepted this client. That is the only sign that the broker has read its
-	// books in: before, channels and durables may be missing from what Channel returns (docs/contract.md, Measured
-	// facts). bus.ErrUnavailable if ctx ends first.
-	Connected(ctx context.Context) error
-}
 
 // Consumer is one member of the service's queue group for one kind of entity.
 type Consumer[T any] struct {

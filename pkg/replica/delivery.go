@@ -26,11 +26,11 @@ type delivery[T any] struct {
 }
 
 // newDelivery decodes a message.
-func (r *Replica[T]) newDelivery(subject event.Subject, m bus.Message, settle bus.Settle) *delivery[T] {
-	d := &delivery[T]{message: m, settle: settle, taken: r.config.Now()}
+func newDelivery[T any](kind Kind[T], now func() time.Time, subject event.Subject, m bus.Message, settle bus.Settle) *delivery[T] {
+	d := &delivery[T]{message: m, settle: settle, taken: now()}
 	d.Event = store.Event{Channel: m.Channel, Sequence: m.Sequence, At: d.taken, Data: m.Data}
 	d.Again = m.Attempt > 1
-	d.Change, d.poison = r.kind.Decode(subject, m.Data)
+	d.Change, d.poison = kind.Decode(subject, m.Data)
 	return d
 }
 
@@ -46,16 +46,26 @@ func (d *delivery[T]) Refuse(err error) { d.settle(err) }
 // handler brings what comes on a channel to lanes.
 func (r *Replica[T]) handler(subject event.Subject, into *lanes.Lanes[*delivery[T]]) bus.Handler {
 	return func(ctx context.Context, m bus.Message, settle bus.Settle) {
-		into.Put(ctx, r.newDelivery(subject, m, settle))
+		into.Put(ctx, newDelivery(r.kind, r.config.Now, subject, m, settle))
 	}
 }
 
-// handle decides on a batch, stores it in the present generation and settles every delivery in it. It returns an
-// error if the store could not serve it; then nothing that was not seen to be stored has been acknowledged.
+// handle decides on a batch, stores it in the present generation, and again if another one has become that meanwhile,
+// and settles every delivery in it. It returns an error if the store could not serve it; then nothing that was not seen
+// to be stored has been acknowledged.
 func (r *Replica[T]) handle(ctx context.Context, batch []*delivery[T]) error {
-	err := r.storePresent(ctx, batch)
-	r.settle(ctx, batch, err)
-	return err
+	for {
+		written := r.generations.Present()
+		err := r.handling(written).store(ctx, batch)
+		if err == nil {
+			var present *generation.Generation
+			if present, err = r.generations.Follow(ctx); err == nil && present.Number != written.Number {
+				continue
+			}
+		}
+		r.settle(ctx, batch, err)
+		return err
+	}
 }
 
 // handleIn does so in a generation that a rebuild fills.
@@ -63,19 +73,6 @@ func (r *Replica[T]) handleIn(ctx context.Context, filled *generation.Generation
 	err := r.handling(filled).store(ctx, batch)
 	r.settle(ctx, batch, err)
 	return err
-}
-
-// storePresent stores a batch in the present generation, and again if another one has become that meanwhile.
-func (r *Replica[T]) storePresent(ctx context.Context, batch []*delivery[T]) error {
-	for {
-		written := r.generations.Present()
-		if err := r.handling(written).store(ctx, batch); err != nil {
-			return err
-		}
-		if present, err := r.generations.Follow(ctx); err != nil || present.Number == written.Number {
-			return err
-		}
-	}
 }
 
 // settle settles every delivery of a batch that was stored, or not with this error.
@@ -86,7 +83,7 @@ func (r *Replica[T]) settle(ctx context.Context, batch []*delivery[T], err error
 		}
 		r.counts[d.Verdict].Add(1)
 		r.counts[Apply].Add(uint64(len(d.Released)))
-		r.logVerdict(ctx, d)
+		d.logVerdict(ctx, r.log)
 		d.settle(d.Outcome)
 	}
 }
@@ -114,13 +111,13 @@ func groupByEntity[T any](batch []*delivery[T]) []decide.Group[T] {
 }
 
 // logVerdict writes the one line of a decision: at warn if a person may have to act, else at debug.
-func (r *Replica[T]) logVerdict(ctx context.Context, d *delivery[T]) {
+func (d *delivery[T]) logVerdict(ctx context.Context, log *slog.Logger) {
 	level := slog.LevelDebug
 	givenUp := d.Verdict == Failed && d.Outcome == nil
 	if d.Verdict == Poison || d.Verdict == Conflict || givenUp {
 		level = slog.LevelWarn
 	}
-	if !r.log.Enabled(ctx, level) {
+	if !log.Enabled(ctx, level) {
 		return
 	}
 	attrs := []slog.Attr{slog.String("subject", d.message.Channel), slog.Uint64("sequence", d.message.Sequence),
@@ -131,9 +128,9 @@ func (r *Replica[T]) logVerdict(ctx context.Context, d *delivery[T]) {
 	if cause := errors.Join(d.poison, d.Outcome); cause != nil {
 		attrs = append(attrs, slog.Any("error", cause))
 	}
-	r.log.LogAttrs(ctx, level, "event", attrs...)
+	log.LogAttrs(ctx, level, "event", attrs...)
 	for _, early := range d.Released {
-		r.log.LogAttrs(ctx, slog.LevelDebug, "early event", slog.String("subject", early.Event.Channel),
+		log.LogAttrs(ctx, slog.LevelDebug, "early event", slog.String("subject", early.Event.Channel),
 			slog.Uint64("sequence", early.Event.Sequence), slog.String("verdict", Apply.String()),
 			slog.String("id", string(d.Change.ID)), slog.Int64("version", int64(early.Version)))
 	}

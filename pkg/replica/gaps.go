@@ -46,7 +46,7 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 				return nil, fmt.Errorf("list gaps of %s: %w", r.kind.Name, err)
 			}
 			for _, record := range records {
-				gap, err := r.gapOf(ctx, present, record)
+				gap, err := gapOf(ctx, r.kind.Name, present, record)
 				if err != nil {
 					return nil, err
 				}
@@ -69,9 +69,9 @@ func (r *Replica[T]) Gaps(ctx context.Context, before time.Time, limit int) ([]G
 
 // gapOf returns what a record waits for. Since is zero if it waits for nothing: its last parked event has been
 // applied, and the mark goes with the entity's next event.
-func (r *Replica[T]) gapOf(ctx context.Context, g *generation.Generation, record store.Record) (Gap, error) {
+func gapOf(ctx context.Context, kind string, g *generation.Generation, record store.Record) (Gap, error) {
 	gap := Gap{
-		Entity: decide.EntityName(r.kind.Name, event.ID(record.ID)), WaitsFor: event.Version(record.Version).Next(),
+		Entity: decide.EntityName(kind, event.ID(record.ID)), WaitsFor: event.Version(record.Version).Next(),
 		Kept: len(record.Early), More: record.Index[decide.GapIndex] == decide.GapParked,
 	}
 	for _, ev := range record.Early {

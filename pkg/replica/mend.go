@@ -21,7 +21,7 @@ import (
 // entity as well. Resync reports whether the replica was changed, which is durable on return. A person asks for it;
 // events never do this.
 func (r *Replica[T]) Resync(ctx context.Context, data []byte, ahead event.Version) (changed bool, err error) {
-	change, err := r.decodeAny(data)
+	change, err := r.kind.decodeAny(data)
 	if err != nil {
 		return false, err
 	}
@@ -53,9 +53,9 @@ func (r *Replica[T]) Resync(ctx context.Context, data []byte, ahead event.Versio
 }
 
 // decodeAny reads an event of whichever of the kind's channels takes it.
-func (r *Replica[T]) decodeAny(data []byte) (change Change[T], err error) {
-	for _, subject := range r.kind.Subjects {
-		if change, err = r.kind.Decode(subject, data); err == nil {
+func (k Kind[T]) decodeAny(data []byte) (change Change[T], err error) {
+	for _, subject := range k.Subjects {
+		if change, err = k.Decode(subject, data); err == nil {
 			return change, nil
 		}
 	}

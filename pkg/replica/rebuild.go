@@ -4,26 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 )
-
-// Rebuild is how the last rebuild on this member went.
-type Rebuild struct {
-	// Running says that it goes on; else it has ended, at Ended, with Error or in success. Ended is Started and the
-	// time that it took, never less: the clock may be set meanwhile.
-	Running    bool      `json:"running"`
-	Generation int       `json:"generation,omitempty"`
-	Started    time.Time `json:"started,omitzero"`
-	Ended      time.Time `json:"ended,omitzero"`
-	Error      string    `json:"error,omitempty"`
-}
-
-// ErrRebuilding: a rebuild was asked for already.
-var ErrRebuilding = errors.New("a rebuild is under way")
 
 // rebuild rebuilds and keeps the result. Once the new generation is the present one it has to be completed: if that
 // fails it returns the error, so that the turn ends and the next one begins with it.
@@ -86,7 +71,7 @@ func (h *historian[T]) fillWhole(ctx context.Context, next *generation.Generatio
 		return err
 	}
 	for after, done := event.ID(""), false; !done; {
-		lower, following, err := h.replica.higherThan(ctx, next, after, h.config.MaxLower)
+		lower, following, err := h.higherThan(ctx, next, after, h.config.MaxLower)
 		if err != nil {
 			return err
 		}
@@ -95,7 +80,7 @@ func (h *historian[T]) fillWhole(ctx context.Context, next *generation.Generatio
 				return err
 			}
 		}
-		if err := h.replica.reached(ctx, next, lower); err != nil {
+		if err := h.reached(ctx, next, lower); err != nil {
 			return err
 		}
 		after, done = following, following == ""
@@ -107,7 +92,7 @@ func (h *historian[T]) fillWhole(ctx context.Context, next *generation.Generatio
 var errNotWhole = errors.New("the broker no longer has the whole history; `busctl verify --resync` mends replicas one by one, `busctl rebuild --anyway` goes on without it")
 
 // reached returns errNotWhole if one of some entities stands lower in next than it should.
-func (r *Replica[T]) reached(ctx context.Context, next *generation.Generation, versions map[event.ID]event.Version) error {
+func (h *historian[T]) reached(ctx context.Context, next *generation.Generation, versions map[event.ID]event.Version) error {
 	for id, version := range versions {
 		record, err := next.Records.Get(ctx, string(id))
 		if errors.Is(err, store.ErrNotFound) {
@@ -117,7 +102,7 @@ func (r *Replica[T]) reached(ctx context.Context, next *generation.Generation, v
 			return err
 		}
 		if got := event.Version(record.Version); got < version {
-			return fmt.Errorf("%s %s stands at %d and history ends at %d: %w", r.kind.Name, id, version, got, errNotWhole)
+			return fmt.Errorf("%s %s stands at %d and history ends at %d: %w", h.replica.kind.Name, id, version, got, errNotWhole)
 		}
 	}
 	return nil
@@ -125,11 +110,11 @@ func (r *Replica[T]) reached(ctx context.Context, next *generation.Generation, v
 
 // higherThan returns entities behind an id that stand higher here than in next, and the version they stand at: about
 // as many as most, and where to go on, "" at the end.
-func (r *Replica[T]) higherThan(ctx context.Context, next *generation.Generation, after event.ID, most int) (map[event.ID]event.Version, event.ID, error) {
+func (h *historian[T]) higherThan(ctx context.Context, next *generation.Generation, after event.ID, most int) (map[event.ID]event.Version, event.ID, error) {
 	const page = 500
 	higher := map[event.ID]event.Version{}
 	for {
-		items, following, err := r.List(ctx, after, page)
+		items, following, err := h.replica.List(ctx, after, page)
 		if err != nil {
 			return nil, "", err
 		}
@@ -139,7 +124,7 @@ func (r *Replica[T]) higherThan(ctx context.Context, next *generation.Generation
 		}
 		theirs, err := next.Records.GetMany(ctx, ids)
 		if err != nil {
-			return nil, "", fmt.Errorf("compare generations of %s: %w", r.kind.Name, err)
+			return nil, "", fmt.Errorf("compare generations of %s: %w", h.replica.kind.Name, err)
 		}
 		for _, item := range items {
 			if record, ok := theirs[string(item.ID)]; !ok || event.Version(record.Version) < item.Version {

@@ -36,8 +36,8 @@ func (r *Replica[T]) retry(ctx context.Context, lot *parking.Lot, entry parking.
 		return 0, true, fmt.Errorf("retry %s: %w %s", entry.ID, ErrForeign, entry.Channel)
 	}
 	m := bus.Message{Channel: entry.Channel, Sequence: entry.Sequence, Attempt: entry.Attempts + 1, Data: entry.Data}
-	d := r.newDelivery(subject, m, func(error) {}) // it was acknowledged when it was parked
-	d.Limit = 1                                    // nobody would bring it again
+	d := newDelivery(r.kind, r.config.Now, subject, m, func(error) {}) // it was acknowledged when it was parked
+	d.Limit = 1                                                        // nobody would bring it again
 	if err := r.handle(ctx, []*delivery[T]{d}); err != nil {
 		return Failed, true, err
 	}

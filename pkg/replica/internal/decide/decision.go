@@ -51,7 +51,7 @@ func (g Group[T]) MayRelease(img *Image[T]) bool {
 // yet.
 type Decision[T any] struct {
 	Image *Image[T]
-	// Turns are the events that were applied, to be reacted to.
+	// Turns are the events that were applied, to be reacted to; none if nobody does.
 	Turns []Turn[T]
 	// Aside is what to park before the record is written.
 	Aside []parking.Entry

@@ -57,7 +57,8 @@ type Image[T any] struct {
 	conflicts []parking.Entry
 	// failing is the kept or parked event that is next and could not be applied.
 	failing *failing
-	// released are the kept and parked events that have been applied since it was read, turns all events that have.
+	// released are the kept and parked events that have been applied since it was read, turns all events that have if
+	// somebody reacts.
 	released []Released
 	turns    []Turn[T]
 	// dirty says that the image differs from the record.
@@ -199,7 +200,7 @@ func (img *Image[T]) apply(change Change[T]) error {
 	if err := img.refused[change.Version]; err != nil {
 		return fmt.Errorf("react to %s %s version %d: %w", img.kind.Name, img.id, change.Version, err)
 	}
-	if change.Version > img.reacted {
+	if img.kind.Reacts && change.Version > img.reacted {
 		img.turns = append(img.turns, Turn[T]{img.id, change.Version, after})
 	}
 	img.stored, img.state, img.version = nil, after, change.Version
