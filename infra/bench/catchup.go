@@ -11,6 +11,7 @@ import (
 	stango "github.com/nats-io/stan.go"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/service"
 	"ticketing/services/orders"
 )
 
@@ -73,7 +74,7 @@ func (b *backlog) drainByMembers(ctx context.Context, members int) (_ []float64,
 	if err != nil {
 		return nil, err
 	}
-	until.add(func() error { return b.forgetGroup(forgetter, orders.Group) })
+	until.add(func() error { return b.forgetGroup(forgetter, service.Group(orders.Name)) })
 	db, err := b.env.database(&until, "orders")
 	if err != nil {
 		return nil, err

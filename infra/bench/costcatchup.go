@@ -10,7 +10,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
-	"ticketing/services/orders"
+	"ticketing/pkg/service"
 )
 
 // costOfCatchUp is what an event costs a member of orders that catches up in a large store, as a multiple of
@@ -139,9 +139,9 @@ func (f *filledReplica) catchUp(ctx context.Context) (_ float64, err error) {
 
 // expectLast returns an error unless the replica stands where the last event has brought it: the events
 // must have been applied, and not kept for a ticket that the store does not know.
-func expectLast(ctx context.Context, member *orders.Service, events []event.Ticket) error {
+func expectLast(ctx context.Context, member *service.Service, events []event.Ticket) error {
 	last := events[len(events)-1]
-	_, version, err := member.Ticket(ctx, last.ID)
+	version, err := seenVersion(ctx, member, last.ID)
 	if err != nil {
 		return err
 	}

@@ -8,7 +8,6 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"time"
 
 	stango "github.com/nats-io/stan.go"
 
@@ -148,24 +147,6 @@ func background(until *cleanup, run func(ctx context.Context) error) {
 	ended := make(chan error, 1)
 	go func() { ended <- run(ctx) }()
 	until.add(func() error { cancel(); return <-ended })
-}
-
-// awaitReady waits until every check of a service passes.
-func awaitReady(ctx context.Context, service app.Service) error {
-	for _, check := range service.Checks() {
-		for {
-			err := check.Check(ctx)
-			if err == nil {
-				break
-			}
-			select {
-			case <-ctx.Done():
-				return fmt.Errorf("wait for %s: %w", check.Name, errors.Join(ctx.Err(), err))
-			case <-time.After(time.Millisecond):
-			}
-		}
-	}
-	return nil
 }
 
 // cleanup is what has to be ended, last thing first.

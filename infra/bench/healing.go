@@ -7,7 +7,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
-	"ticketing/services/orders"
+	"ticketing/pkg/service"
 )
 
 // healing is how long two swapped events of one ticket keep its replica back, with two members of orders
@@ -40,8 +40,8 @@ type swappedEvents struct {
 	swaps int
 
 	source bus.Publisher
-	orders *orders.Service // either member: they share the store
-	acked  arrivals        // by both members
+	orders *service.Service // either member: they share the store
+	acked  arrivals         // by both members
 }
 
 func (s *swappedEvents) start(ctx context.Context) error {
@@ -101,7 +101,7 @@ func (s *swappedEvents) bring(ctx context.Context, id event.ID, version event.Ve
 
 // expect returns an error unless the replica stands at the version.
 func (s *swappedEvents) expect(ctx context.Context, id event.ID, want event.Version) error {
-	_, version, err := s.orders.Ticket(ctx, id)
+	version, err := seenVersion(ctx, s.orders, id)
 	if err != nil {
 		return err
 	}

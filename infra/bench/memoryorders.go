@@ -10,6 +10,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
+	"ticketing/pkg/service"
 	"ticketing/services/orders"
 )
 
@@ -109,7 +110,7 @@ func (a *absence) awaitDrained(ctx context.Context) error {
 			return err
 		}
 		for _, durable := range channel.Durables {
-			if durable.Group == orders.Group && channel.Lag(durable) == 0 {
+			if durable.Group == service.Group(orders.Name) && channel.Lag(durable) == 0 {
 				return nil
 			}
 		}

@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/service"
 )
 
 // reactions is how fast one instance of a service with an empty bolt store drains ticket:created and
@@ -36,7 +37,7 @@ func (b *backlog) drainIntoTallies(ctx context.Context) (_ []float64, err error)
 	if err != nil {
 		return nil, err
 	}
-	until.add(func() error { return b.forgetGroup(forgetter, tallyGroup) })
+	until.add(func() error { return b.forgetGroup(forgetter, service.Group(tallyName)) })
 	db, err := b.env.database(&until, "tallies")
 	if err != nil {
 		return nil, err

@@ -12,6 +12,7 @@ import (
 	"ticketing/pkg/event"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 	"ticketing/services/orders"
 	"ticketing/services/tickets"
@@ -26,19 +27,25 @@ func newSessions() (*identity.Sessions, error) {
 }
 
 // startOrders runs a member of orders on conn until until is closed, and returns when it is ready.
-func startOrders(ctx context.Context, env *environment, until *cleanup, db store.Database, conn orders.Bus, acked func(bus.Message)) (*orders.Service, error) {
+func startOrders(ctx context.Context, env *environment, until *cleanup, db store.Database, conn bus.Conn, acked func(bus.Message)) (*service.Service, error) {
 	sessions, err := newSessions()
 	if err != nil {
 		return nil, err
 	}
-	service, err := orders.New(ctx, orders.Deps{
-		Store: db, Bus: watchedBus{conn, acked}, Sessions: sessions, Log: env.log, Now: time.Now,
-	})
+	member, err := service.Open(ctx, service.Deps{
+		Name: orders.Name, Store: db, Bus: watchedBus{conn, acked}, Sessions: sessions, Log: env.log,
+	}, orders.New, orders.Config{Window: orders.DefaultWindow})
 	if err != nil {
 		return nil, err
 	}
-	background(until, service.Run)
-	return service, awaitReady(ctx, service)
+	background(until, member.Run)
+	return member, member.AwaitReady(ctx)
+}
+
+// seenVersion returns the version at which a member has a ticket.
+func seenVersion(ctx context.Context, member *service.Service, id event.ID) (event.Version, error) {
+	item, err := member.Replica("ticket").Item(ctx, id)
+	return item.Version, err
 }
 
 // startTickets runs tickets, with a relay to the broker, until until is closed. It answers at addr.
@@ -51,7 +58,8 @@ func startTickets(ctx context.Context, env *environment, until *cleanup, db stor
 	if err != nil {
 		return "", err
 	}
-	service, err := tickets.New(ctx, tickets.Deps{Store: db, Bus: conn, Sessions: sessions, Log: env.log, Now: time.Now})
+	deps := service.Deps{Name: tickets.Name, Store: db, Bus: conn, Sessions: sessions, Log: env.log}
+	member, err := service.Open(ctx, deps, tickets.New, tickets.Config{})
 	if err != nil {
 		return "", err
 	}
@@ -59,9 +67,9 @@ func startTickets(ctx context.Context, env *environment, until *cleanup, db stor
 	if err != nil {
 		return "", fmt.Errorf("listen: %w", err)
 	}
-	background(until, service.Run) // ends after the server, and publishes what is left
-	background(until, func(ctx context.Context) error { return httpapi.Serve(ctx, listener, service.Handler(), env.log) })
-	return listener.Addr().String(), awaitReady(ctx, service)
+	background(until, member.Run) // ends after the server, and publishes what is left
+	background(until, func(ctx context.Context) error { return httpapi.Serve(ctx, listener, member.Handler(), env.log) })
+	return listener.Addr().String(), member.AwaitReady(ctx)
 }
 
 // serveBare runs a handler on net/http alone until until is closed. It answers at addr.

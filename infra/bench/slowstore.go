@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 	"ticketing/services/orders"
 )
@@ -56,7 +57,7 @@ func (b *backlog) drainSlowly(ctx context.Context, until *cleanup, conn bus.Conn
 	if err != nil {
 		return 0, err
 	}
-	until.add(func() error { return b.forgetGroup(forgetter, orders.Group) })
+	until.add(func() error { return b.forgetGroup(forgetter, service.Group(orders.Name)) })
 	db, err := b.env.database(until, "orders")
 	if err != nil {
 		return 0, err

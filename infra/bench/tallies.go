@@ -4,18 +4,17 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"time"
 
+	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/service"
 	"ticketing/pkg/store"
-	"ticketing/services/orders"
 )
 
 const (
-	tallyGroup                   = "tally-service"
+	tallyName                    = "tally"
 	subjectTallied event.Subject = "tally:changed"
 )
 
@@ -28,26 +27,47 @@ type tally struct {
 
 // startTallies runs one instance of the reacting service until until is closed. What it returns waits until that
 // many events of tallies are published and forgotten.
-func startTallies(ctx context.Context, env *environment, until *cleanup, db store.Database, conn orders.Bus, events int) (*drained, error) {
+func startTallies(ctx context.Context, env *environment, until *cleanup, db store.Database, conn bus.Conn, events int) (*drained, error) {
 	records, err := db.Collection(ctx, store.Spec{Name: "tallies"})
 	if err != nil {
 		return nil, err
 	}
 	published := newDrained(records, events)
-	relay := outbox.NewRelay(published, conn, outbox.Config{}, env.log)
-	own := outbox.NewEntities(outbox.Kind[tally]{Announce: announceTally}, published, relay, time.Now)
-	tickets, err := replica.Open(ctx, replica.Kind[event.Ticket]{
-		Name:     "ticket",
-		Subjects: []event.Subject{event.SubjectTicketCreated, event.SubjectTicketUpdated},
-		Decode:   decodeTicket,
-		React:    service.Reactor(own, tallyTicket),
-	}, db, replica.Config{}, env.log)
+	tallies, err := service.Open(ctx, service.Deps{
+		Name: tallyName, Store: talliedDatabase{db, published}, Bus: conn, Log: env.log,
+	}, buildTallies, struct{}{})
 	if err != nil {
 		return nil, err
 	}
-	background(until, relay.Run)
-	background(until, replica.NewConsumer(tickets, conn, replica.ConsumerConfig{Group: tallyGroup}, env.log).Run)
+	background(until, tallies.Run)
 	return published, nil
+}
+
+func buildTallies(ctx context.Context, s *service.Service, _ struct{}) error {
+	own, err := service.Own(ctx, s, store.Spec{Name: "tallies"}, outbox.Kind[tally]{Announce: announceTally})
+	if err != nil {
+		return err
+	}
+	_, err = service.React(ctx, s, replica.Kind[event.Ticket]{
+		Name:     "ticket",
+		Subjects: []event.Subject{event.SubjectTicketCreated, event.SubjectTicketUpdated},
+		Decode:   decodeTicket,
+	}, own, tallyTicket)
+	return err
+}
+
+// talliedDatabase is a database whose tallies are watched.
+type talliedDatabase struct {
+	store.Database
+	tallies *drained
+}
+
+// Collection implements store.Database.
+func (d talliedDatabase) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
+	if spec.Name == "tallies" {
+		return d.tallies, nil
+	}
+	return d.Database.Collection(ctx, spec)
 }
 
 func decodeTicket(subject event.Subject, data []byte) (replica.Change[event.Ticket], error) {

@@ -12,7 +12,7 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
-	"ticketing/services/orders"
+	"ticketing/pkg/service"
 )
 
 // visible is how long it takes on an idle system from the 201 of a new ticket, as its client reads it,
@@ -41,7 +41,7 @@ type idleSystem struct {
 	samples int
 
 	addr    string
-	orders  *orders.Service
+	orders  *service.Service
 	applied arrivals // what orders has applied
 
 	raw      stango.Conn
@@ -107,7 +107,7 @@ func (s *idleSystem) throughSystem(ctx context.Context) (_ []float64, err error)
 		if err != nil {
 			return 0, err
 		}
-		if _, _, err := s.orders.Ticket(ctx, created.ID); err != nil {
+		if _, err := seenVersion(ctx, s.orders, created.ID); err != nil {
 			return 0, fmt.Errorf("acked and not visible: %w", err)
 		}
 		return max(0, at.Sub(answered)), nil // 0 where it was visible before the answer was read

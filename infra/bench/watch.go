@@ -6,19 +6,18 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
-	"ticketing/services/orders"
 )
 
 // watchedBus is a bus that tells when an event was acknowledged. A consumer acks after its write, so that
 // is the moment at which what the event asked for is durable and visible, and nobody has to poll for it.
 type watchedBus struct {
-	orders.Bus
+	bus.Conn
 	acked func(m bus.Message)
 }
 
 // Subscribe implements bus.Subscriber.
 func (w watchedBus) Subscribe(ctx context.Context, s bus.Subscription, h bus.Handler) (bus.Member, error) {
-	return w.Bus.Subscribe(ctx, s, func(ctx context.Context, m bus.Message, settle bus.Settle) {
+	return w.Conn.Subscribe(ctx, s, func(ctx context.Context, m bus.Message, settle bus.Settle) {
 		h(ctx, m, func(err error) {
 			settle(err)
 			if err == nil {

@@ -50,7 +50,7 @@ type options struct {
 
 func main() {
 	if role := os.Getenv(roleVariable); role != "" {
-		app.Main(role, func(ctx context.Context, log *slog.Logger) error { return runRole(ctx, role, log) })
+		runRole(role)
 	}
 	o, err := parse(os.Args[1:])
 	if err != nil {

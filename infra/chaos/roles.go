@@ -8,13 +8,13 @@ import (
 	"log/slog"
 	"net"
 	"strconv"
-	"time"
 
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/infra/chaos/diary"
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan/stanserver"
+	"ticketing/pkg/service"
 	"ticketing/services/orders"
 )
 
@@ -25,19 +25,20 @@ const roleVariable = "CHAOS_ROLE"
 const (
 	roleBroker = "broker"
 	roleOrders = "orders"
-	roleDiary  = "diary"
+	roleDiary  = diary.Name
 )
 
-func runRole(ctx context.Context, role string, log *slog.Logger) error {
+// runRole runs this process in its role and never returns.
+func runRole(role string) {
 	switch role {
 	case roleBroker:
-		return runBroker(ctx, log)
+		app.Main(role, runBroker)
 	case roleOrders:
-		return runOrders(ctx, log)
+		app.Main(role, runOrders)
 	case roleDiary:
-		return runDiary(ctx, log)
+		service.Main(role, diary.New)
 	}
-	return fmt.Errorf("no role %q", role)
+	app.Main(role, func(context.Context, *slog.Logger) error { return fmt.Errorf("no role %q", role) })
 }
 
 // brokerConfig is a broker on its file store.
@@ -95,6 +96,7 @@ func (m *members) Decode(text string) error { return json.Unmarshal([]byte(text)
 type ordersConfig struct {
 	app.StoreConfig
 	app.SessionConfig
+	orders.Config
 	Members members `envconfig:"CHAOS_MEMBERS" required:"true"`
 }
 
@@ -107,7 +109,7 @@ func runOrders(ctx context.Context, log *slog.Logger) (err error) {
 	if err != nil {
 		return err
 	}
-	db, err := cfg.StoreConfig.Open("orders")
+	db, err := cfg.StoreConfig.Open(orders.Name)
 	if err != nil {
 		return err
 	}
@@ -121,20 +123,9 @@ func runOrders(ctx context.Context, log *slog.Logger) (err error) {
 				return err
 			}
 			defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
-			return app.Serve(ctx, m.ListenConfig, log, func(ctx context.Context) (app.Service, error) {
-				return orders.New(ctx, orders.Deps{Store: db, Bus: conn, Sessions: sessions, Log: log, Now: time.Now})
-			})
+			deps := service.Deps{Name: orders.Name, Store: db, Bus: conn, Sessions: sessions, Log: log}
+			return service.Serve(ctx, m.ListenConfig, deps, orders.New, cfg.Config)
 		})
 	}
 	return serving.Wait()
-}
-
-func runDiary(ctx context.Context, log *slog.Logger) error {
-	cfg, err := app.LoadConfig[app.ServiceConfig]()
-	if err != nil {
-		return err
-	}
-	return cfg.Serve(ctx, "diary", log, func(ctx context.Context, ports app.Ports) (app.Service, error) {
-		return diary.New(ctx, diary.Deps{Store: ports.Store, Bus: ports.Bus, Log: log, Now: time.Now})
-	})
 }

@@ -2,12 +2,14 @@ package local
 
 import (
 	"context"
+	"encoding/json"
 	"testing"
 	"time"
 
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
+	"ticketing/pkg/oncall"
 	"ticketing/pkg/parking"
 	"ticketing/services/orders"
 )
@@ -32,12 +34,12 @@ func connect(t testing.TB, s *System, clientID string) bus.Conn {
 	return conn
 }
 
-// ordersOf is a member of orders; they share their store.
-func ordersOf(t testing.TB, s *System) *orders.Service {
+// ticketsOf are the tickets as orders has seen them. Its members share their store.
+func ticketsOf(t testing.TB, s *System) oncall.Replica {
 	t.Helper()
 	for _, m := range s.members {
-		if service, ok := m.service.(*orders.Service); ok {
-			return service
+		if m.service.Name == orders.Name {
+			return m.service.Replica("ticket")
 		}
 	}
 	t.Fatal("no member of orders is running")
@@ -47,13 +49,22 @@ func ordersOf(t testing.TB, s *System) *orders.Service {
 // awaitReplica waits until orders has seen the ticket as it is.
 func awaitReplica(t testing.TB, s *System, want ticket) {
 	t.Helper()
-	service := ordersOf(t, s)
-	eventually(t, "orders has seen the ticket", func() bool { return differs(t.Context(), service, want) == "" })
+	replicas := ticketsOf(t, s)
+	eventually(t, "orders has seen the ticket", func() bool { return differs(t.Context(), replicas, want) == "" })
 }
 
-// differs tells how the replica is not as the ticket; empty where it is.
-func differs(ctx context.Context, service *orders.Service, want ticket) string {
-	got, version, err := service.Ticket(ctx, want.ID)
+// seen returns the replica of a ticket and its version.
+func seen(ctx context.Context, replicas oncall.Replica, id event.ID) (got orders.Ticket, version event.Version, err error) {
+	item, err := replicas.Item(ctx, id)
+	if err == nil {
+		err = json.Unmarshal(item.State, &got)
+	}
+	return got, item.Version, err
+}
+
+// differs returns how the replica is not as the ticket; empty if it is.
+func differs(ctx context.Context, replicas oncall.Replica, want ticket) string {
+	got, version, err := seen(ctx, replicas, want.ID)
 	switch {
 	case err != nil:
 		return err.Error()
@@ -67,7 +78,7 @@ func differs(ctx context.Context, service *orders.Service, want ticket) string {
 
 func parked(t testing.TB, s *System) []parking.Entry {
 	t.Helper()
-	entries, _, err := ordersOf(t, s).Parking().List(t.Context(), "", 1000)
+	entries, _, err := ticketsOf(t, s).Parking().List(t.Context(), "", 1000)
 	if err != nil {
 		t.Fatal(err)
 	}

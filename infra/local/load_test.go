@@ -53,13 +53,13 @@ func TestNothingIsLostUnderLoad(t *testing.T) {
 	}
 
 	// then every replica equals its ticket, and nothing is parked
-	service := ordersOf(t, s)
+	replicas := ticketsOf(t, s)
 	for _, ticket := range slices.Concat(made...) {
 		if ticket.Version != updates {
 			t.Errorf("ticket %s stands at %d after %d updates", ticket.ID, ticket.Version, updates)
 		}
 		eventually(t, fmt.Sprintf("orders has seen version %d of %s", ticket.Version, ticket.ID),
-			func() bool { return differs(t.Context(), service, ticket) == "" })
+			func() bool { return differs(t.Context(), replicas, ticket) == "" })
 	}
 	conn := connect(t, s, "spectator")
 	awaitLag(t, conn, event.SubjectTicketCreated)
@@ -170,7 +170,7 @@ func awaitMember(t testing.TB, m *member) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), patience)
 	defer cancel()
-	if err := m.awaitReady(ctx); err != nil {
+	if err := m.service.AwaitReady(ctx); err != nil {
 		t.Fatal(err)
 	}
 }

@@ -4,11 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"time"
 
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
-	"ticketing/pkg/httpapi"
+	"ticketing/pkg/service"
 	"ticketing/services/auth"
 	"ticketing/services/orders"
 	"ticketing/services/tickets"
@@ -21,13 +20,13 @@ const (
 	ordersPath  = "/api/orders"
 )
 
-// member is one replica of a service.
+// member is one instance of a service.
 type member struct {
 	name    string // its own
-	role    string // its service's, and the path of that on the admin listener
 	path    string
-	service app.Service
-	conn    bus.Conn // nil where the service has no bus
+	natsURL string // empty for a service off the bus
+	service *service.Service
+	conn    bus.Conn // nil off the bus
 
 	leaveGateway func()
 	endRun       context.CancelFunc
@@ -35,43 +34,35 @@ type member struct {
 }
 
 func (s *System) newAuth(ctx context.Context) (*member, error) {
-	service, err := auth.New(ctx, auth.Deps{
-		Store: s.users, Sessions: s.sessions, Log: s.log.With("service", "auth"), Now: time.Now, PasswordCost: s.cfg.passwordCost,
-		Limits: s.cfg.Limits,
-	})
-	return &member{name: "auth", role: "auth", path: usersPath, service: service}, err
+	return open(ctx, s, member{name: auth.Name, path: usersPath}, service.Deps{Name: auth.Name, Store: s.users},
+		auth.New, auth.Config{Limits: s.cfg.Limits, PasswordCost: s.cfg.passwordCost})
 }
 
 func (s *System) newTickets(ctx context.Context) (*member, error) {
-	log := s.log.With("service", "tickets")
-	conn, err := s.busConfig("tickets", s.NATSURL()).Open(log)
-	if err != nil {
-		return nil, err
-	}
-	service, err := tickets.New(ctx, tickets.Deps{
-		Store: s.tickets, Bus: conn, Sessions: s.sessions, Log: log, Now: time.Now, Volume: s.cfg.Volume,
-	})
-	if err != nil {
-		return nil, errors.Join(err, app.CloseBus(conn))
-	}
-	return &member{name: "tickets", role: "tickets", path: ticketsPath, service: service, conn: conn}, nil
+	return open(ctx, s, member{name: tickets.Name, path: ticketsPath, natsURL: s.NATSURL()},
+		service.Deps{Name: tickets.Name, Store: s.tickets}, tickets.New, tickets.Config{})
 }
 
-// newOrders makes one of several members of orders: they share the store's handle, and the group, but
-// have a connection each.
+// newOrders makes one of several members of orders. They share the store's handle and the group, but each has a
+// connection of its own.
 func (s *System) newOrders(ctx context.Context, name, natsURL string) (*member, error) {
-	log := s.log.With("service", name)
-	conn, err := s.busConfig(name, natsURL).Open(log)
-	if err != nil {
-		return nil, err
+	return open(ctx, s, member{name: name, path: ordersPath, natsURL: natsURL},
+		service.Deps{Name: orders.Name, Store: s.orders}, orders.New, orders.Config{Window: s.cfg.OrderWindow})
+}
+
+// open connects a member to the bus and opens its service.
+func open[C any](ctx context.Context, s *System, m member, deps service.Deps, build service.Build[C], cfg C) (_ *member, err error) {
+	deps.Sessions, deps.Log, deps.Volume = s.sessions, s.log.With("service", m.name), s.cfg.Volume
+	if m.natsURL != "" {
+		if m.conn, err = s.busConfig(m.name, m.natsURL).Open(deps.Log); err != nil {
+			return nil, err
+		}
+		deps.Bus = m.conn
 	}
-	service, err := orders.New(ctx, orders.Deps{
-		Store: s.orders, Bus: conn, Sessions: s.sessions, Log: log, Now: time.Now, Window: s.cfg.OrderWindow, Volume: s.cfg.Volume,
-	})
-	if err != nil {
-		return nil, errors.Join(err, app.CloseBus(conn))
+	if m.service, err = service.Open(ctx, deps, build, cfg); err != nil {
+		return nil, errors.Join(err, m.leaveBus())
 	}
-	return &member{name: name, role: "orders", path: ordersPath, service: service, conn: conn}, nil
+	return &m, nil
 }
 
 func (s *System) busConfig(clientID, natsURL string) app.BusConfig {
@@ -91,40 +82,20 @@ func (m *member) start(g *gateway) {
 	m.leaveGateway = func() { g.remove(m.path, u) }
 }
 
-// awaitReady waits until every check passes that the service is unready without.
-func (m *member) awaitReady(ctx context.Context) error {
-	for {
-		err := m.check(ctx)
-		if err == nil {
-			return nil
-		}
-		select {
-		case <-ctx.Done():
-			return fmt.Errorf("%s is not ready: %w", m.name, err)
-		case <-time.After(10 * time.Millisecond):
-		}
-	}
-}
-
-func (m *member) check(ctx context.Context) error {
-	for _, c := range m.service.Checks() {
-		if err := c.Check(ctx); err != nil && c.Effect != httpapi.Degraded {
-			return fmt.Errorf("%s: %w", c.Name, err)
-		}
-	}
-	return nil
-}
-
 // stop takes the member out of the gateway, lets it finish, and leaves the bus.
 func (m *member) stop() error {
 	m.leaveGateway()
 	m.endRun()
 	err := <-m.ended
-	if m.conn != nil {
-		err = errors.Join(err, app.CloseBus(m.conn))
-	}
-	if err != nil {
+	if err = errors.Join(err, m.leaveBus()); err != nil {
 		return fmt.Errorf("stop %s: %w", m.name, err)
 	}
 	return nil
+}
+
+func (m *member) leaveBus() error {
+	if m.conn == nil {
+		return nil
+	}
+	return app.CloseBus(m.conn)
 }

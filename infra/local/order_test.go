@@ -74,14 +74,14 @@ func TestAHundredVersionsInAnyOrder(t *testing.T) {
 	}
 	published := time.Now()
 	// then the replica ends at the last
-	service := ordersOf(t, s)
+	replicas := ticketsOf(t, s)
 	eventually(t, "the replica stands at the last version", func() bool {
-		_, version, err := service.Ticket(t.Context(), id)
+		_, version, err := seen(t.Context(), replicas, id)
 		return err == nil && version == last
 	})
 	t.Logf("converged %v after the last publish (AckWait is 5 s)", time.Since(published).Round(time.Microsecond))
 	awaitLag(t, conn, event.SubjectTicketUpdated)
-	if got, _, _ := service.Ticket(t.Context(), id); got.Title != "version 99" {
+	if got, _, _ := seen(t.Context(), replicas, id); got.Title != "version 99" {
 		t.Errorf("its content is %+v", got)
 	}
 	if entries := parked(t, s); len(entries) != 0 {

@@ -123,7 +123,7 @@ func TestSecretsAreNeverTold(t *testing.T) {
 	for _, m := range s.members { // what each says of itself
 		for _, path := range []string{"/readyz", "/metrics", "/parked", "/gaps"} {
 			answer := httptest.NewRecorder()
-			app.AdminHandler(m.service).ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil))
+			m.service.AdminHandler().ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil))
 			fmt.Fprintln(&told, answer.Body)
 		}
 	}

@@ -24,7 +24,6 @@ import (
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
-	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
@@ -84,9 +83,9 @@ func (s *System) adminHandler() http.Handler {
 	r := chi.NewRouter()
 	mounted := map[string]bool{}
 	for _, m := range s.members {
-		if !mounted[m.role] {
-			mounted[m.role] = true
-			r.Mount("/"+m.role, http.StripPrefix("/"+m.role, app.AdminHandler(m.service)))
+		if name := m.service.Name; !mounted[name] {
+			mounted[name] = true
+			r.Mount("/"+name, http.StripPrefix("/"+name, m.service.AdminHandler()))
 		}
 	}
 	return r
@@ -176,8 +175,8 @@ func (s *System) startMembers(ctx context.Context) error {
 
 func (s *System) awaitReady(ctx context.Context) error {
 	for _, m := range s.members {
-		if err := m.awaitReady(ctx); err != nil {
-			return err
+		if err := m.service.AwaitReady(ctx); err != nil {
+			return fmt.Errorf("start %s: %w", m.name, err)
 		}
 	}
 	return nil

@@ -110,35 +110,6 @@ func CloseBus(conn bus.Conn) error {
 	return conn.Close(ctx)
 }
 
-// ServiceConfig is what a service with a store and a bus is told.
-type ServiceConfig struct {
-	ListenConfig
-	StoreConfig
-	BusConfig
-}
-
-// Ports are the adapters that a service is made with.
-type Ports struct {
-	Store store.Database
-	Bus   bus.Conn
-}
-
-// Serve opens the ports, the store with database where MONGO_DATABASE is not set, serves what open makes of them (see
-// Serve), and closes them when that has ended.
-func (c ServiceConfig) Serve(ctx context.Context, database string, log *slog.Logger, open func(context.Context, Ports) (Service, error)) (err error) {
-	db, err := c.StoreConfig.Open(database)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, db.Close()) }()
-	conn, err := c.BusConfig.Open(log)
-	if err != nil {
-		return err
-	}
-	defer func() { err = errors.Join(err, CloseBus(conn)) }()
-	return Serve(ctx, c.ListenConfig, log, func(ctx context.Context) (Service, error) { return open(ctx, Ports{db, conn}) })
-}
-
 // SessionConfig is what services must share to know one another's users.
 type SessionConfig struct {
 	// JWTKey signs session cookies, at least 32 bytes.

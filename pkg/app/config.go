@@ -41,3 +41,11 @@ func reason(bad *envconfig.ParseError) error {
 	}
 	return bad.Err
 }
+
+// ListenConfig says where a process listens.
+type ListenConfig struct {
+	// HTTPAddr is the public listener's.
+	HTTPAddr string `envconfig:"HTTP_ADDR" default:"127.0.0.1:3000"`
+	// AdminAddr serves /healthz and /readyz, and must not be reachable by the public.
+	AdminAddr string `envconfig:"ADMIN_ADDR" default:"127.0.0.1:3001"`
+}

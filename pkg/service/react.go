@@ -14,9 +14,11 @@ import (
 // parked at the limit.
 type Reaction[T, O any] func(turn replica.Turn[T]) (own event.ID, rule func(outbox.Entity[O]) (O, error))
 
-// Reactor applies reactions to own entities: those of a batch of events together, with one write.
-func Reactor[T, O any](own *outbox.Entities[O], react Reaction[T, O]) replica.Reactor[T] {
-	return reactor[T, O]{own, react}
+// React follows another service's entities, as Follow does, and changes own ones because of their events: those of a
+// batch of events together, with one write, before the replicas advance.
+func React[T, O any](ctx context.Context, s *Service, kind replica.Kind[T], own *outbox.Entities[O], react Reaction[T, O]) (*replica.Replica[T], error) {
+	kind.React = reactor[T, O]{own, react}
+	return Follow(ctx, s, kind)
 }
 
 type reactor[T, O any] struct {

@@ -22,6 +22,7 @@ import (
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/ratelimit"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store/bolt"
 	"ticketing/services/auth"
 )
@@ -37,7 +38,7 @@ func now() time.Time { return time.Unix(1767322984, 0) }
 type system struct {
 	*httptest.Server
 	store   *bolt.DB
-	service *auth.Service
+	service *service.Service
 	log     *levels
 }
 
@@ -58,16 +59,14 @@ func startWith(t testing.TB, limits auth.Limits, clock func() time.Time) *system
 		t.Fatal(err)
 	}
 	log := &levels{seen: slog.LevelDebug}
-	service, err := auth.New(context.Background(), auth.Deps{
-		Store: db, Sessions: sessions, Log: slog.New(log), Now: clock, PasswordCost: bcrypt.MinCost,
-		Limits: limits,
-	})
+	deps := service.Deps{Name: auth.Name, Store: db, Sessions: sessions, Log: slog.New(log), Now: clock}
+	s, err := service.Open(context.Background(), deps, auth.New, auth.Config{Limits: limits, PasswordCost: bcrypt.MinCost})
 	if err != nil {
 		t.Fatal(err)
 	}
-	server := httptest.NewServer(service.Handler())
+	server := httptest.NewServer(s.Handler())
 	t.Cleanup(server.Close)
-	return &system{server, db, service, log}
+	return &system{server, db, s, log}
 }
 
 // client is a person with a cookie jar of their own.

@@ -9,33 +9,30 @@
 package auth
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"time"
 
-	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 )
 
-// Deps is what the service works with.
-type Deps struct {
-	// Store keeps the accounts, in the collection "users". The caller closes it, after the last request.
-	Store store.Database
-	// Sessions writes the cookies.
-	Sessions *identity.Sessions
-	Log      *slog.Logger
-	Now      func() time.Time
-	// PasswordCost is the cost of bcrypt, 4 to 31; 0 stands for DefaultPasswordCost.
-	PasswordCost int
-	// Limits bound how often people may try; the zero value stands for the defaults.
-	Limits Limits
+// Name is the service's.
+const Name = "auth"
+
+// Config is the service's own configuration.
+type Config struct {
+	// Limits bound how often people may try. The zero value stands for the defaults.
+	Limits
+	// PasswordCost is the cost of bcrypt, 4 to 31. 0 stands for DefaultPasswordCost. It is not in the environment.
+	PasswordCost int `ignored:"true"`
 }
 
-// Service is the auth service. It may be used concurrently, by any number of members on one store.
+// Service answers the requests of the auth service.
 type Service struct {
-	store     store.Database
 	users     store.Collection
 	sessions  *identity.Sessions
 	passwords *passwords
@@ -44,43 +41,20 @@ type Service struct {
 	now       func() time.Time
 }
 
-// New opens what the service needs in its store. It fails with store.ErrUnavailable where that cannot
-// be reached.
-func New(ctx context.Context, deps Deps) (*Service, error) {
-	cost := deps.PasswordCost
-	if cost == 0 {
-		cost = DefaultPasswordCost
-	}
-	hashing, err := newPasswords(cost)
+// New is the service's service.Build. The accounts are in the collection "users".
+func New(ctx context.Context, s *service.Service, cfg Config) error {
+	passwords, err := newPasswords(cmp.Or(cfg.PasswordCost, DefaultPasswordCost))
 	if err != nil {
-		return nil, err
+		return err
 	}
-	limits, err := newLimits(deps.Limits, deps.Now)
+	limits, err := newLimits(cfg.Limits, s.Now)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	users, err := deps.Store.Collection(ctx, usersSpec())
+	users, err := s.Store.Collection(ctx, usersSpec())
 	if err != nil {
-		return nil, fmt.Errorf("open users: %w", err)
+		return fmt.Errorf("open users: %w", err)
 	}
-	return &Service{
-		store:     deps.Store,
-		users:     users,
-		sessions:  deps.Sessions,
-		passwords: hashing,
-		limits:    limits,
-		log:       deps.Log,
-		now:       deps.Now,
-	}, nil
-}
-
-// Checks are what must work for the service to be ready.
-func (s *Service) Checks() []httpapi.Check {
-	return []httpapi.Check{{Name: "store", Check: s.store.Ping}}
-}
-
-// Run waits for the end of ctx: this service has no work but its requests.
-func (s *Service) Run(ctx context.Context) error {
-	<-ctx.Done()
+	s.Routes((&Service{users, s.Sessions, passwords, limits, s.Log, s.Now}).Handler())
 	return nil
 }

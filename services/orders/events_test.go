@@ -9,8 +9,10 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store/bolt/bolttest"
 	"ticketing/services/orders"
 	"ticketing/services/servicetest"
@@ -117,13 +119,14 @@ func TestAMemberIsNotReadyBeforeItHasJoined(t *testing.T) {
 	broker := stantest.Start(t)
 	conn := stantest.Connect(t, broker, "orders-1")
 	broker.Shutdown()
-	service, err := orders.New(t.Context(), orders.Deps{
-		Store: bolttest.Open(t), Bus: conn, Sessions: servicetest.Sessions(t), Log: slog.New(slog.DiscardHandler), Now: servicetest.Now,
-	})
+	member, err := service.Open(t.Context(), service.Deps{
+		Name: orders.Name, Store: bolttest.Open(t), Bus: conn, Sessions: servicetest.Sessions(t),
+		Log: slog.New(slog.DiscardHandler), Now: servicetest.Now,
+	}, orders.New, orders.Config{Window: window})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := servicetest.Serve(t, service)
+	s := servicetest.Serve(t, member)
 	servicetest.Eventually(t, "it waits for the bus", func() bool { return s.Health(t).Lacks("tickets", "bus") })
 	if s.Health(t).Ready {
 		t.Errorf("health is %+v, want unready", s.Health(t))
@@ -131,27 +134,19 @@ func TestAMemberIsNotReadyBeforeItHasJoined(t *testing.T) {
 }
 
 func TestTheWindow(t *testing.T) {
-	s := start(t)
-	deps := orders.Deps{
-		Store: s.store, Bus: stantest.Connect(t, s.broker, "orders-2"), Sessions: servicetest.Sessions(t),
-		Log: s.log.Logger(), Now: servicetest.Now,
-	}
 	t.Run("has a default", func(t *testing.T) {
-		service, err := orders.New(t.Context(), deps)
-		if err != nil {
-			t.Fatal(err)
-		}
-		second := servicetest.Serve(t, service)
-		answer := second.Expect(t, wish(servicetest.SignIn(t, ann), s.seeNew(t).ID), 201)
-		want := event.At(servicetest.Now().Add(orders.DefaultWindow))
-		if got := servicetest.Decode[order](t, answer).ExpiresAt; got != want {
-			t.Errorf("expires at %v, want %v", got, want)
+		cfg, err := app.LoadConfig[orders.Config]()
+		if err != nil || cfg.Window != orders.DefaultWindow {
+			t.Errorf("LoadConfig = %+v, %v, want a window of %v", cfg, err, orders.DefaultWindow)
 		}
 	})
-	t.Run("is not negative", func(t *testing.T) {
-		deps.Window = -time.Minute
-		if _, err := orders.New(t.Context(), deps); err == nil || !strings.Contains(err.Error(), "order window is -1m0s") {
-			t.Errorf("New = %v", err)
-		}
-	})
+	for _, window := range []time.Duration{0, -time.Minute} {
+		t.Run(fmt.Sprint("is not ", window), func(t *testing.T) {
+			deps := service.Deps{Name: orders.Name, Log: slog.New(slog.DiscardHandler)}
+			_, err := service.Open(t.Context(), deps, orders.New, orders.Config{Window: window})
+			if want := fmt.Sprintf("ORDER_WINDOW: %v is not positive", window); err == nil || err.Error() != want {
+				t.Errorf("Open = %v, want %s", err, want)
+			}
+		})
+	}
 }

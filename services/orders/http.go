@@ -30,10 +30,10 @@ func viewOf(order outbox.Entity[Order]) view {
 	return view{ID: order.ID, Version: order.Version, UserID: o.UserID, Status: o.Status, ExpiresAt: o.ExpiresAt, Ticket: o.Ticket}
 }
 
-func (s *Service) routes() http.Handler {
-	r := httpapi.NewRouter(s.deps.Log)
-	r.Use(s.deps.Sessions.Authenticate, identity.Require)
-	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.deps.Log, h) }
+func (s *api) routes() http.Handler {
+	r := httpapi.NewRouter(s.Log)
+	r.Use(s.Sessions.Authenticate, identity.Require)
+	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.Log, h) }
 	r.Post("/api/orders", handle(s.create))
 	r.Get("/api/orders", handle(s.list))
 	r.Get("/api/orders/{id}", handle(s.show))
@@ -49,7 +49,7 @@ type wish struct {
 // create answers 201 when the order and its event are durable. Of several orders for one ticket the store lets one
 // through. A repeat under the same Idempotency-Key makes no second order. It gets the same answer, even if the order
 // has been cancelled since.
-func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
+func (s *api) create(w http.ResponseWriter, r *http.Request) error {
 	user, _ := identity.FromContext(r.Context())
 	wanted, err := httpapi.Decode[wish](r)
 	if err != nil {
@@ -58,7 +58,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 	if wanted.TicketID == "" {
 		return fault.InvalidField("ticketId", "must be given")
 	}
-	claim, err := s.keys.Claim(r, user.ID, wanted, s.deps.Now())
+	claim, err := s.keys.Claim(r, user.ID, wanted, s.Now())
 	if err != nil {
 		return err
 	}
@@ -72,12 +72,12 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 
 // order makes the order of a claim, or returns it as it was made. The ticket of a repeat may be refused because the
 // claim's own order holds it, or because it was cancelled and another order holds the ticket now.
-func (s *Service) order(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
+func (s *api) order(ctx context.Context, claim idempotency.Claim, buyer, ticketID event.ID) (outbox.Entity[Order], error) {
 	ticket, refusal := s.reservable(ctx, ticketID, claim.ID)
 	if refusal != nil {
 		return s.orders.Repeated(ctx, claim.ID, claim.RequestHash, Order.AsCreated, refusal)
 	}
-	reserved := Reserve(buyer, ticket, s.deps.Now(), s.deps.Window)
+	reserved := Reserve(buyer, ticket, s.Now(), s.Window)
 	order, err := s.orders.CreateOnce(ctx, claim.ID, claim.RequestHash, reserved, Order.AsCreated)
 	if errors.Is(err, store.ErrKeyTaken) {
 		return order, alreadyReserved()
@@ -92,7 +92,7 @@ func alreadyReserved() error {
 // reservable returns the ticket as the order would reserve it now. It refuses a ticket that, as the tickets service
 // has it, another order holds, unless that order was cancelled here: the news of it may still be on its way back. It
 // returns store.ErrConflict if the order itself holds the ticket, because then it exists.
-func (s *Service) reservable(ctx context.Context, id, order event.ID) (Reserved, error) {
+func (s *api) reservable(ctx context.Context, id, order event.ID) (Reserved, error) {
 	ticket, version, err := s.tickets.Get(ctx, id)
 	if errors.Is(err, store.ErrNotFound) {
 		return Reserved{}, fault.Field(fault.NotFound, "ticketId", "there is no such ticket")
@@ -115,7 +115,7 @@ func (s *Service) reservable(ctx context.Context, id, order event.ID) (Reserved,
 	return Reserved{ID: id, Title: ticket.Title, Price: ticket.Price, Version: version}, nil
 }
 
-func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
+func (s *api) list(w http.ResponseWriter, r *http.Request) error {
 	user, _ := identity.FromContext(r.Context())
 	page, err := httpapi.ParsePage(r)
 	if err != nil {
@@ -134,7 +134,7 @@ func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
 	return httpapi.WriteList(w, r, page, views, func(v view) string { return string(v.ID) })
 }
 
-func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
+func (s *api) show(w http.ResponseWriter, r *http.Request) error {
 	user, _ := identity.FromContext(r.Context())
 	id, err := httpapi.PathID(r, "id")
 	if err != nil {
@@ -151,7 +151,7 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
 }
 
 // cancel answers 204 when the ticket is free again and the event durable, also where it was so before.
-func (s *Service) cancel(w http.ResponseWriter, r *http.Request) error {
+func (s *api) cancel(w http.ResponseWriter, r *http.Request) error {
 	user, _ := identity.FromContext(r.Context())
 	id, err := httpapi.PathID(r, "id")
 	if err != nil {

@@ -9,6 +9,7 @@ import (
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 	"ticketing/services/orders"
@@ -29,7 +30,7 @@ const window = 10 * time.Minute
 // somebody else's connection, that of tickets.
 type system struct {
 	*servicetest.Server
-	service *orders.Service
+	service *service.Service
 	store   *servicetest.Store
 	broker  *stanserver.Server
 	bus     bus.Conn
@@ -50,16 +51,29 @@ func start(t testing.TB) *system {
 }
 
 // join runs one more member.
-func (s *system) join(t testing.TB, name string) (*servicetest.Server, *orders.Service) {
+func (s *system) join(t testing.TB, name string) (*servicetest.Server, *service.Service) {
 	t.Helper()
-	service, err := orders.New(context.Background(), orders.Deps{
-		Store: s.store, Bus: stantest.Connect(t, s.broker, name), Sessions: servicetest.Sessions(t),
-		Log: s.log.Logger(), Now: servicetest.Now, Window: window,
-	})
+	member, err := service.Open(context.Background(), s.deps(t, name), orders.New, orders.Config{Window: window})
 	if err != nil {
 		t.Fatal(err)
 	}
-	return servicetest.Serve(t, service), service
+	return servicetest.Serve(t, member), member
+}
+
+// deps are those of one more member.
+func (s *system) deps(t testing.TB, name string) service.Deps {
+	t.Helper()
+	return service.Deps{
+		Name: orders.Name, Store: s.store, Bus: stantest.Connect(t, s.broker, name), Sessions: servicetest.Sessions(t),
+		Log: s.log.Logger(), Now: servicetest.Now,
+	}
+}
+
+// hasSeen reports whether the service's replica of the ticket stands at this version.
+func (s *system) hasSeen(t testing.TB, ticket event.Ticket) bool {
+	t.Helper()
+	seen, err := s.service.Replica("ticket").Item(t.Context(), ticket.ID)
+	return err == nil && seen.Version == ticket.Version
 }
 
 // tell publishes an event of a ticket.
@@ -78,10 +92,7 @@ func (s *system) tell(t testing.TB, ticket event.Ticket) {
 func (s *system) see(t testing.TB, ticket event.Ticket) event.Ticket {
 	t.Helper()
 	s.tell(t, ticket)
-	servicetest.Eventually(t, "orders has seen the ticket", func() bool {
-		_, version, err := s.service.Ticket(t.Context(), ticket.ID)
-		return err == nil && version == ticket.Version
-	})
+	servicetest.Eventually(t, "orders has seen the ticket", func() bool { return s.hasSeen(t, ticket) })
 	return ticket
 }
 

@@ -16,17 +16,17 @@ import (
 	"testing"
 	"time"
 
-	"ticketing/pkg/app"
+	"ticketing/pkg/service"
 )
 
 // Patience is how long an awaited thing may take on a slow, noisy machine.
 const Patience = time.Minute
 
-// Server is a service that runs.
+// Server is a service that is running.
 type Server struct {
 	// Addr is where its routes are served, host and port.
 	Addr string
-	// Stop ends it as app.Serve does: first the requests, then the background work. It returns when all
+	// Stop ends it as service.Serve does: first the requests, then the background work. It returns when all
 	// of it has ended, does nothing when called again, and is called at the end of the test.
 	Stop func()
 
@@ -34,22 +34,22 @@ type Server struct {
 }
 
 // Serve runs a service until the test ends.
-func Serve(t testing.TB, service app.Service) *Server {
+func Serve(t testing.TB, s *service.Service) *Server {
 	t.Helper()
-	public := httptest.NewServer(service.Handler())
+	public := httptest.NewServer(s.Handler())
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
-	go func() { ended <- service.Run(ctx) }() // Stop waits for it
-	s := &Server{Addr: public.Listener.Addr().String(), admin: app.AdminHandler(service)}
-	s.Stop = sync.OnceFunc(func() {
+	go func() { ended <- s.Run(ctx) }() // Stop waits for it
+	server := &Server{Addr: public.Listener.Addr().String(), admin: s.AdminHandler()}
+	server.Stop = sync.OnceFunc(func() {
 		public.Close()
 		cancel()
 		if err := <-ended; err != nil {
 			t.Errorf("Run = %v", err)
 		}
 	})
-	t.Cleanup(s.Stop)
-	return s
+	t.Cleanup(server.Stop)
+	return server
 }
 
 // Health is what the service says of itself on the admin listener.

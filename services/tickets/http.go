@@ -27,13 +27,13 @@ func viewOf(t outbox.Entity[Ticket]) view {
 		Version: t.Version, OrderID: t.State.OrderID}
 }
 
-func (s *Service) routes() http.Handler {
-	r := httpapi.NewRouter(s.deps.Log)
-	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.deps.Log, h) }
+func (s *api) routes() http.Handler {
+	r := httpapi.NewRouter(s.Log)
+	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.Log, h) }
 	r.Get("/api/tickets", handle(s.list))
 	r.Get("/api/tickets/{id}", handle(s.show))
 	r.Group(func(r chi.Router) {
-		r.Use(s.deps.Sessions.Authenticate, identity.Require)
+		r.Use(s.Sessions.Authenticate, identity.Require)
 		r.Post("/api/tickets", handle(s.create))
 		r.Put("/api/tickets/{id}", handle(s.update))
 	})
@@ -42,7 +42,7 @@ func (s *Service) routes() http.Handler {
 
 // create answers 201 when the ticket and its event are durable. A repeat under the same Idempotency-Key gets the
 // same answer, even if the ticket has been changed since.
-func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
+func (s *api) create(w http.ResponseWriter, r *http.Request) error {
 	user, _ := identity.FromContext(r.Context())
 	draft, err := httpapi.Decode[Draft](r)
 	if err != nil {
@@ -52,7 +52,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	claim, err := s.keys.Claim(r, user.ID, draft, s.deps.Now())
+	claim, err := s.keys.Claim(r, user.ID, draft, s.Now())
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (s *Service) create(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusCreated, ticket)
 }
 
-func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
+func (s *api) update(w http.ResponseWriter, r *http.Request) error {
 	user, _ := identity.FromContext(r.Context())
 	id, err := httpapi.PathID(r, "id")
 	if err != nil {
@@ -89,7 +89,7 @@ func (s *Service) update(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, ticket)
 }
 
-func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
+func (s *api) show(w http.ResponseWriter, r *http.Request) error {
 	id, err := httpapi.PathID(r, "id")
 	if err != nil {
 		return err
@@ -101,7 +101,7 @@ func (s *Service) show(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, ticket)
 }
 
-func (s *Service) list(w http.ResponseWriter, r *http.Request) error {
+func (s *api) list(w http.ResponseWriter, r *http.Request) error {
 	page, err := httpapi.ParsePage(r)
 	if err != nil {
 		return err

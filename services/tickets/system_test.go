@@ -9,6 +9,7 @@ import (
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 	"ticketing/services/servicetest"
@@ -24,7 +25,7 @@ const (
 // system is a tickets service with a broker, a store and a log of its own.
 type system struct {
 	*servicetest.Server
-	service *tickets.Service
+	service *service.Service
 	store   *servicetest.Store
 	broker  *stanserver.Server
 	bus     bus.Conn
@@ -39,13 +40,14 @@ func start(t testing.TB) *system {
 		log:    &servicetest.Log{},
 	}
 	s.bus = stantest.Connect(t, s.broker, "tickets")
-	service, err := tickets.New(context.Background(), tickets.Deps{
-		Store: s.store, Bus: s.bus, Sessions: servicetest.Sessions(t), Log: s.log.Logger(), Now: servicetest.Now,
-	})
+	var err error
+	s.service, err = service.Open(context.Background(), service.Deps{
+		Name: tickets.Name, Store: s.store, Bus: s.bus, Sessions: servicetest.Sessions(t), Log: s.log.Logger(), Now: servicetest.Now,
+	}, tickets.New, tickets.Config{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	s.Server, s.service = servicetest.Serve(t, service), service
+	s.Server = servicetest.Serve(t, s.service)
 	s.AwaitReady(t)
 	return s
 }

@@ -6,7 +6,6 @@ import (
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/store"
-	"ticketing/services/orders"
 )
 
 // trappedDatabase is a store whose writes pass the trap's points.
@@ -65,7 +64,7 @@ func (c trappedCollection) Forget(ctx context.Context, sent []store.Sent) error 
 
 // trappedBus is a connection to the bus whose publishes and acks pass the trap's points.
 type trappedBus struct {
-	orders.Bus
+	bus.Conn
 	trap *trap
 	// acksEarly is a planted bug: an event is acknowledged before it is handled.
 	acksEarly bool
@@ -73,7 +72,7 @@ type trappedBus struct {
 
 func (b trappedBus) Send(ctx context.Context, channel string, data []byte, answered func(error)) {
 	b.trap.pass(storedNotPublished)
-	b.Bus.Send(ctx, channel, data, func(err error) {
+	b.Conn.Send(ctx, channel, data, func(err error) {
 		if err == nil {
 			b.trap.pass(publishedNotNoted)
 		}
@@ -82,7 +81,7 @@ func (b trappedBus) Send(ctx context.Context, channel string, data []byte, answe
 }
 
 func (b trappedBus) Subscribe(ctx context.Context, s bus.Subscription, h bus.Handler) (bus.Member, error) {
-	return b.Bus.Subscribe(ctx, s, func(ctx context.Context, m bus.Message, settle bus.Settle) {
+	return b.Conn.Subscribe(ctx, s, func(ctx context.Context, m bus.Message, settle bus.Settle) {
 		b.trap.hand.took()
 		if b.acksEarly {
 			settle(nil)

@@ -12,13 +12,13 @@ import (
 	"ticketing/infra/chaos/check"
 	"ticketing/infra/chaos/diary"
 	"ticketing/infra/chaos/inspect"
-	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/replica"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 	"ticketing/services/orders"
@@ -37,35 +37,32 @@ type system struct {
 	bus                          bus.Conn // somebody else's
 	ticketsDB, ordersDB, diaryDB store.Database
 	ticketsServer, ordersServer  *servicetest.Server
-	ordersService                *orders.Service
+	ordersService                *service.Service
 }
 
 func start(t *testing.T) *system {
 	t.Helper()
 	s := &system{broker: stantest.Start(t), ticketsDB: bolttest.Open(t), ordersDB: bolttest.Open(t), diaryDB: bolttest.Open(t)}
 	s.bus = stantest.Connect(t, s.broker, "somebody")
-	log, sessions := slog.New(slog.DiscardHandler), servicetest.Sessions(t)
-	ticketsService, err := tickets.New(t.Context(), tickets.Deps{
-		Store: s.ticketsDB, Bus: stantest.Connect(t, s.broker, "tickets"), Sessions: sessions, Log: log, Now: servicetest.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	s.ordersService, err = orders.New(t.Context(), orders.Deps{
-		Store: s.ordersDB, Bus: stantest.Connect(t, s.broker, "orders"), Sessions: sessions, Log: log, Now: servicetest.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	diaryService, err := diary.New(t.Context(), diary.Deps{
-		Store: s.diaryDB, Bus: stantest.Connect(t, s.broker, "diary"), Log: log, Now: servicetest.Now,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
+	ticketsService := open(t, s.broker, tickets.Name, s.ticketsDB, tickets.New, tickets.Config{})
+	s.ordersService = open(t, s.broker, orders.Name, s.ordersDB, orders.New, orders.Config{Window: orders.DefaultWindow})
+	diaryService := open(t, s.broker, diary.Name, s.diaryDB, diary.New, diary.Config{})
 	s.ticketsServer, s.ordersServer = servicetest.Serve(t, ticketsService), servicetest.Serve(t, s.ordersService)
 	for _, server := range []*servicetest.Server{s.ticketsServer, s.ordersServer, servicetest.Serve(t, diaryService)} {
 		server.AwaitReady(t)
+	}
+	return s
+}
+
+// open opens a service on a broker.
+func open[C any](t *testing.T, broker *stanserver.Server, name string, db store.Database, build service.Build[C], cfg C) *service.Service {
+	t.Helper()
+	s, err := service.Open(t.Context(), service.Deps{
+		Name: name, Store: db, Bus: stantest.Connect(t, broker, name), Sessions: servicetest.Sessions(t),
+		Log: slog.New(slog.DiscardHandler), Now: servicetest.Now,
+	}, build, cfg)
+	if err != nil {
+		t.Fatal(err)
 	}
 	return s
 }
@@ -98,7 +95,7 @@ func (s *system) edit(t *testing.T, ticket event.ID, title string) {
 // rebuild makes the next generation of the tickets that orders has.
 func (s *system) rebuild(t *testing.T) {
 	t.Helper()
-	admin := app.AdminHandler(s.ordersService)
+	admin := s.ordersService.AdminHandler()
 	const path = "/replicas/ticket/rebuild"
 	if answer := servicetest.Call(t, admin, servicetest.Request{Line: "POST " + path}); answer.Status != http.StatusAccepted {
 		t.Fatalf("rebuild: %d %s", answer.Status, answer.Body)

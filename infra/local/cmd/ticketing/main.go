@@ -17,9 +17,6 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	if cfg.OrderWindow <= 0 {
-		return fmt.Errorf("ORDER_WINDOW: %v is not positive", cfg.OrderWindow)
-	}
 	app.AllowForSyncs(local.SyncedFiles)
 	system, err := local.Start(ctx, cfg, log)
 	if err != nil {

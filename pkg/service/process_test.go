@@ -1,4 +1,4 @@
-package app_test
+package service_test
 
 import (
 	"context"
@@ -18,8 +18,12 @@ import (
 	"github.com/go-chi/chi/v5"
 
 	"ticketing/pkg/app"
-	"ticketing/pkg/httpapi"
+	"ticketing/pkg/service"
+	"ticketing/pkg/store"
 )
+
+// patience is how long an awaited thing may take on a slow, noisy machine.
+const patience = time.Minute
 
 // story is what happened, in order.
 type story struct {
@@ -39,52 +43,61 @@ func (s *story) read() []string {
 	return slices.Clone(s.events)
 }
 
-// service tells its story. GET / is answered at once, GET /slow when release is closed.
-type service struct {
+// demo is a service that tells its story. GET / is answered at once, GET /slow when release is closed.
+type demo struct {
 	story
 	entered chan struct{} // closed when /slow is being answered
 	release chan struct{}
 	fail    chan error // what makes the background work end by itself
-	unwell  atomic.Bool
 }
 
-func newService() *service {
-	return &service{entered: make(chan struct{}), release: make(chan struct{}), fail: make(chan error, 1)}
+func newDemo() *demo {
+	return &demo{entered: make(chan struct{}), release: make(chan struct{}), fail: make(chan error, 1)}
 }
 
-func (s *service) Handler() http.Handler {
+// build is a service.Build.
+func (d *demo) build(_ context.Context, s *service.Service, _ struct{}) error {
+	s.Routes(d.routes())
+	s.AdminRoutes(func(admin chi.Router) {
+		admin.Get("/parked", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "none") })
+	})
+	s.Background(d.work)
+	return nil
+}
+
+func (d *demo) routes() http.Handler {
 	r := chi.NewRouter()
 	r.Get("/", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "here") })
 	r.Get("/slow", func(w http.ResponseWriter, r *http.Request) {
-		close(s.entered)
-		<-s.release
-		s.add(fmt.Sprint("answered, context: ", r.Context().Err()))
+		close(d.entered)
+		<-d.release
+		d.add(fmt.Sprint("answered, context: ", r.Context().Err()))
 		_, _ = io.WriteString(w, "whole")
 	})
 	return r
 }
 
-func (s *service) Checks() []httpapi.Check {
-	return []httpapi.Check{{Name: "demo", Check: func(context.Context) error {
-		if s.unwell.Load() {
-			return errors.New("unwell")
-		}
-		return nil
-	}}}
-}
-
-func (s *service) AdminRoutes(admin chi.Router) {
-	admin.Get("/parked", func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "none") })
-}
-
-func (s *service) Run(ctx context.Context) error {
+func (d *demo) work(ctx context.Context) error {
 	select {
 	case <-ctx.Done():
-		s.add("background told to finish")
+		d.add("background told to finish")
 		return nil
-	case err := <-s.fail:
+	case err := <-d.fail:
 		return err
 	}
+}
+
+// pinged is a store that can be unwell.
+type pinged struct {
+	store.Database
+	unwell atomic.Bool
+}
+
+func (p *pinged) Ping(context.Context) error {
+	if p.unwell.Load() {
+		return errors.New("unwell")
+	}
+	return nil
 }
 
 // process is Serve in the background of a test.
@@ -92,15 +105,17 @@ type process struct {
 	http, admin string
 	stop        context.CancelFunc
 	ended       chan error
+	store       *pinged
 	log         *lines
 }
 
-func serve(t *testing.T, open func(context.Context) (app.Service, error)) *process {
+func serve(t *testing.T, build service.Build[struct{}]) *process {
 	t.Helper()
 	ctx, stop := context.WithCancel(context.Background())
-	p := &process{stop: stop, ended: make(chan error, 1), log: &lines{listening: make(chan [2]string, 1)}}
+	p := &process{stop: stop, ended: make(chan error, 1), store: &pinged{}, log: &lines{listening: make(chan [2]string, 1)}}
 	cfg := app.ListenConfig{HTTPAddr: "127.0.0.1:0", AdminAddr: "127.0.0.1:0"}
-	go func() { p.ended <- app.Serve(ctx, cfg, slog.New(p.log), open) }()
+	deps := service.Deps{Name: "demo", Store: p.store, Log: slog.New(p.log)}
+	go func() { p.ended <- service.Serve(ctx, cfg, deps, build, struct{}{}) }()
 	t.Cleanup(stop)
 	select {
 	case addrs := <-p.log.listening:

@@ -1,4 +1,4 @@
-package app
+package service
 
 import (
 	"context"
@@ -10,7 +10,7 @@ import (
 	"ticketing/pkg/httpapi"
 )
 
-// stage is what a process has come to, as its two listeners tell it: it waits for its service, or has it, or ends.
+// stage is how far a process is: it waits for its service, or serves it, or ends. Its two listeners answer by it.
 type stage struct {
 	publicNow, adminNow atomic.Pointer[http.Handler]
 }
@@ -22,13 +22,13 @@ func newStage(log *slog.Logger) *stage {
 	return s
 }
 
-// opened lets the service answer the public, and its checks decide whether it is ready.
-func (s *stage) opened(service Service) {
+// opened lets the service answer on both listeners. Its checks decide whether it is ready.
+func (s *stage) opened(service *Service) {
 	set(&s.publicNow, service.Handler())
-	set(&s.adminNow, AdminHandler(service))
+	set(&s.adminNow, service.AdminHandler())
 }
 
-// unready makes the process unready for a reason of its own. What the public is answered stays.
+// unready makes the process unready for a reason of its own. The public get the same answers as before.
 func (s *stage) unready(reason error) {
 	set(&s.adminNow, httpapi.Admin(httpapi.Check{Name: "process", Check: func(context.Context) error { return reason }}))
 }

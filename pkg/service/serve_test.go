@@ -1,4 +1,4 @@
-package app_test
+package service_test
 
 import (
 	"context"
@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/app"
+	"ticketing/pkg/service"
 	"ticketing/pkg/store"
 )
 
@@ -21,12 +22,12 @@ func TestServeWaitsForTheStoreAndSaysSo(t *testing.T) {
 	var reason atomic.Pointer[string]
 	setReason := func(text string) { reason.Store(&text) }
 	setReason("no answer")
-	s := newService()
-	p := serve(t, func(context.Context) (app.Service, error) {
+	d := newDemo()
+	p := serve(t, func(ctx context.Context, s *service.Service, cfg struct{}) error {
 		if text := *reason.Load(); text != "" {
-			return nil, fmt.Errorf("open demo: %w: %s", store.ErrUnavailable, text)
+			return fmt.Errorf("open demo: %w: %s", store.ErrUnavailable, text)
 		}
-		return s, nil
+		return d.build(ctx, s, cfg)
 	})
 	await(t, p.admin, "/readyz", 503, "open demo: store unavailable: no answer")
 	await(t, p.admin, "/healthz", 200, "alive")
@@ -37,10 +38,10 @@ func TestServeWaitsForTheStoreAndSaysSo(t *testing.T) {
 
 	// When it is there, then the service's own checks and routes take over
 	setReason("")
-	await(t, p.admin, "/readyz", 200, `"name":"demo"`)
+	await(t, p.admin, "/readyz", 200, `"name":"store"`)
 	await(t, p.admin, "/parked", 200, "none")
 	await(t, p.http, "/", 200, "here")
-	s.unwell.Store(true)
+	p.store.unwell.Store(true)
 	await(t, p.admin, "/readyz", 503, "unwell")
 
 	// And each reason was said once, however often it was tried
@@ -58,7 +59,7 @@ func TestServeWaitsForTheStoreAndSaysSo(t *testing.T) {
 }
 
 func TestServeEndsWhileItWaits(t *testing.T) {
-	p := serve(t, func(context.Context) (app.Service, error) { return nil, store.ErrUnavailable })
+	p := serve(t, func(context.Context, *service.Service, struct{}) error { return store.ErrUnavailable })
 	await(t, p.admin, "/readyz", 503, store.ErrUnavailable.Error())
 	p.stop()
 	if err := p.end(t); !errors.Is(err, context.Canceled) {
@@ -69,7 +70,7 @@ func TestServeEndsWhileItWaits(t *testing.T) {
 
 func TestServeGivesUpWhatCannotBeOpened(t *testing.T) {
 	broken := errors.New("broken")
-	p := serve(t, func(context.Context) (app.Service, error) { return nil, broken })
+	p := serve(t, func(context.Context, *service.Service, struct{}) error { return broken })
 	if err := p.end(t); !errors.Is(err, broken) {
 		t.Errorf("Serve = %v, want %v", err, broken)
 	}
@@ -78,8 +79,8 @@ func TestServeGivesUpWhatCannotBeOpened(t *testing.T) {
 
 func TestServeEndsInOrder(t *testing.T) {
 	// Given a request that is being answered
-	s := newService()
-	p := serve(t, func(context.Context) (app.Service, error) { return s, nil })
+	d := newDemo()
+	p := serve(t, d.build)
 	await(t, p.admin, "/readyz", 200, "")
 	answered := make(chan struct{})
 	go func() {
@@ -88,35 +89,35 @@ func TestServeEndsInOrder(t *testing.T) {
 			t.Errorf("answer = %d %q, %v", status, body, err)
 		}
 	}()
-	<-s.entered
+	<-d.entered
 
 	// When the process is told to end, then it is not ready, takes nothing new, and waits for the request
 	p.stop()
 	await(t, p.admin, "/readyz", 503, "shutting down")
 	await(t, p.admin, "/healthz", 200, "alive")
 	awaitRefusal(t, p.http)
-	if events := s.read(); len(events) > 0 {
+	if events := d.read(); len(events) > 0 {
 		t.Errorf("while a request was being answered: %q", events)
 	}
 
 	// And only when that is answered does the background work end, and then the admin listener
-	close(s.release)
+	close(d.release)
 	<-answered
 	if err := p.end(t); err != nil {
 		t.Errorf("Serve = %v", err)
 	}
-	if diff := cmp.Diff([]string{"answered, context: <nil>", "background told to finish"}, s.read()); diff != "" {
+	if diff := cmp.Diff([]string{"answered, context: <nil>", "background told to finish"}, d.read()); diff != "" {
 		t.Errorf("story (-want +got):\n%s", diff)
 	}
 	p.checkClosed(t)
 }
 
 func TestServeEndsWithTheBackgroundWork(t *testing.T) {
-	s := newService()
-	p := serve(t, func(context.Context) (app.Service, error) { return s, nil })
+	d := newDemo()
+	p := serve(t, d.build)
 	await(t, p.http, "/", 200, "here")
 	broken := errors.New("broken")
-	s.fail <- broken
+	d.fail <- broken
 	if err := p.end(t); !errors.Is(err, broken) {
 		t.Errorf("Serve = %v, want %v", err, broken)
 	}
@@ -125,22 +126,22 @@ func TestServeEndsWithTheBackgroundWork(t *testing.T) {
 
 func TestServeIsNotReadyWhileItEndsByItself(t *testing.T) {
 	// given a request that is being answered
-	s := newService()
-	p := serve(t, func(context.Context) (app.Service, error) { return s, nil })
+	d := newDemo()
+	p := serve(t, d.build)
 	await(t, p.admin, "/readyz", 200, "")
 	answered := make(chan struct{})
 	go func() {
 		defer close(answered)
 		_, _, _ = get(p.http, "/slow")
 	}()
-	<-s.entered
+	<-d.entered
 	// when the background work ends meanwhile, then the process says that it is not ready, also when it is told to end
 	broken := errors.New("broken")
-	s.fail <- broken
+	d.fail <- broken
 	await(t, p.admin, "/readyz", 503, "shutting down")
 	p.stop()
 	await(t, p.admin, "/readyz", 503, "shutting down")
-	close(s.release)
+	close(d.release)
 	<-answered
 	if err := p.end(t); !errors.Is(err, broken) {
 		t.Errorf("Serve = %v, want %v", err, broken)
@@ -162,10 +163,11 @@ func TestServeNamesTheAddressItCannotTake(t *testing.T) {
 		{"ADMIN_ADDR", app.ListenConfig{HTTPAddr: "127.0.0.1:0", AdminAddr: taken}},
 		{"HTTP_ADDR", app.ListenConfig{HTTPAddr: "127.0.0.1", AdminAddr: "127.0.0.1:0"}},
 	} {
-		err := app.Serve(t.Context(), tt.cfg, slog.New(slog.DiscardHandler), func(context.Context) (app.Service, error) {
+		deps := service.Deps{Name: "demo", Log: slog.New(slog.DiscardHandler)}
+		err := service.Serve(t.Context(), tt.cfg, deps, func(context.Context, *service.Service, struct{}) error {
 			t.Error("the service was opened")
-			return newService(), nil
-		})
+			return nil
+		}, struct{}{})
 		var opError *net.OpError
 		if !errors.As(err, &opError) || !strings.HasPrefix(err.Error(), tt.variable+": ") {
 			t.Errorf("%+v: Serve = %v, want an error of %s", tt.cfg, err, tt.variable)

@@ -1,0 +1,72 @@
+package service
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"slices"
+
+	"ticketing/pkg/app"
+	"ticketing/pkg/telemetry"
+)
+
+// Option changes what a program needs.
+type Option int
+
+// WithoutBus is for a service that neither owns nor follows entities: no broker is configured or connected to.
+const WithoutBus Option = iota + 1
+
+// environment is what every service reads from the environment.
+type environment struct {
+	app.ListenConfig
+	app.StoreConfig
+	app.SessionConfig
+}
+
+// busEnvironment is what services on the bus read besides.
+type busEnvironment struct {
+	app.BusConfig
+	telemetry.Volume
+}
+
+// Main runs a service as a process, configured by the environment, and never returns (see app.Main). C is the
+// service's own part of the environment, a struct for app.LoadConfig. The database is called name unless
+// MONGO_DATABASE is set.
+func Main[C any](name string, build Build[C], options ...Option) {
+	app.Main(name, func(ctx context.Context, log *slog.Logger) error { return runMain(ctx, name, log, build, options) })
+}
+
+func runMain[C any](ctx context.Context, name string, log *slog.Logger, build Build[C], options []Option) (err error) {
+	env, err := app.LoadConfig[environment]()
+	if err != nil {
+		return err
+	}
+	cfg, err := app.LoadConfig[C]()
+	if err != nil {
+		return err
+	}
+	if err := check(cfg); err != nil {
+		return err
+	}
+	deps := Deps{Name: name, Log: log}
+	if deps.Sessions, err = env.Sessions(); err != nil {
+		return err
+	}
+	if deps.Store, err = env.StoreConfig.Open(name); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, deps.Store.Close()) }()
+	if !slices.Contains(options, WithoutBus) {
+		busEnv, loadErr := app.LoadConfig[busEnvironment]()
+		if loadErr != nil {
+			return loadErr
+		}
+		conn, openErr := busEnv.Open(log)
+		if openErr != nil {
+			return openErr
+		}
+		defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
+		deps.Bus, deps.Volume = conn, busEnv.Volume
+	}
+	return Serve(ctx, env.ListenConfig, deps, build, cfg)
+}
