@@ -203,7 +203,7 @@ func (c *refusingCollection) PutMany(ctx context.Context, ws []store.Write) erro
 	return c.Collection.PutMany(ctx, ws)
 }
 
-// Un-acked early events would fill MaxInflight and starve the group (DESIGN.md, measured). Kept ones do not.
+// Un-acked early events would fill MaxInflight and starve the group (docs/contract.md, Measured facts). Kept ones do not.
 func TestThousandsOfEarlyEventsBlockNobody(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		const strangers = 5000

@@ -4,7 +4,7 @@ import (
 	"log/slog"
 	"testing"
 
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 // FuzzCredentials sends any body to the routes that take an e-mail and a password. Whoever can sign up with it

@@ -6,8 +6,8 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
-	"ticketing/services/servicetest"
 )
 
 // TestBadInput sends what a client should not. Each gets its status and a problem document that names the

@@ -13,9 +13,9 @@ import (
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/service"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store/bolt/bolttest"
 	"ticketing/services/orders"
-	"ticketing/services/servicetest"
 )
 
 func TestEventsAreTheContractByteForByte(t *testing.T) {

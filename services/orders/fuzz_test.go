@@ -3,7 +3,7 @@ package orders_test
 import (
 	"testing"
 
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 // FuzzWish sends any body to the route that takes an order. Only one that names a ticket by its id gets an

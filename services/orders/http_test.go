@@ -8,7 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 func TestABuyerOrdersAndCancels(t *testing.T) {

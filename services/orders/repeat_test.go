@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
-	"ticketing/services/servicetest"
 )
 
 // repeatable asks for an order under an Idempotency-Key.

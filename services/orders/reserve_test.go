@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
-	"ticketing/services/servicetest"
 )
 
 // Two members on one store, asked by many at once: the unique key lets one order through, round after round.

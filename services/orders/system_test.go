@@ -10,10 +10,10 @@ import (
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/service"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 	"ticketing/services/orders"
-	"ticketing/services/servicetest"
 )
 
 const (

@@ -13,8 +13,8 @@ import (
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
-	"ticketing/services/servicetest"
 )
 
 func TestEventsAreTheContractByteForByte(t *testing.T) {

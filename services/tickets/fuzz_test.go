@@ -6,7 +6,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 // FuzzDraft sends any body to the routes that take a draft. Each either refuses it as the client's fault and

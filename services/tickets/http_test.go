@@ -9,7 +9,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 func TestASellerOffersATicketAndEditsIt(t *testing.T) {

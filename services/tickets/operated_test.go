@@ -4,7 +4,7 @@ import (
 	"strings"
 	"testing"
 
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 func TestMetrics(t *testing.T) {

@@ -8,8 +8,8 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
-	"ticketing/services/servicetest"
 )
 
 // repeatable offers a ticket under an Idempotency-Key.

@@ -10,9 +10,9 @@ import (
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
 	"ticketing/pkg/service"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
-	"ticketing/services/servicetest"
 	"ticketing/services/tickets"
 )
 

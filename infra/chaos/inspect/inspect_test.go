@@ -19,10 +19,10 @@ import (
 	"ticketing/pkg/parking"
 	"ticketing/pkg/replica"
 	"ticketing/pkg/service"
+	"ticketing/pkg/service/servicetest"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/bolt/bolttest"
 	"ticketing/services/orders"
-	"ticketing/services/servicetest"
 	"ticketing/services/tickets"
 )
 

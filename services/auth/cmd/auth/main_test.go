@@ -5,7 +5,7 @@ import (
 	"testing"
 
 	"ticketing/pkg/app/apptest"
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 func TestMain(m *testing.M) { apptest.Main(m, main) }

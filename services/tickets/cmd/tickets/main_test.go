@@ -14,7 +14,7 @@ import (
 	"ticketing/pkg/app/apptest"
 	"ticketing/pkg/bus/stan/stantest"
 	"ticketing/pkg/event"
-	"ticketing/services/servicetest"
+	"ticketing/pkg/service/servicetest"
 )
 
 func TestMain(m *testing.M) { apptest.Main(m, main) }
