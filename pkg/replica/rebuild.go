@@ -32,7 +32,7 @@ func (h *historian[T]) rebuild(ctx context.Context, anyway bool) error {
 
 // rebuildNext fills a generation that nothing was ever written to with history, makes it the present one for every
 // member, and reads history once more: for what came between, and was acknowledged by members that still wrote to the
-// old one (see follow). changed reports that it is the present one.
+// old one (see generation.Generations.Follow). changed reports that it is the present one.
 func (h *historian[T]) rebuildNext(ctx context.Context, anyway bool) (number int, changed bool, err error) {
 	next, err := h.replica.generations.Reserve(ctx)
 	if err != nil {
