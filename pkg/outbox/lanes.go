@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"ticketing/pkg/outbox/internal/gather"
 	"ticketing/pkg/store"
 )
 
@@ -19,11 +20,11 @@ type lanes struct {
 	limit    int // of both together
 	failing  []*lane
 
-	ready  chan *lane     // lanes with an event to publish and none on its way
-	behind chan *lane     // such lanes whose event came while another was on its way
-	stored chan published // events that the broker has stored and the store should forget
-	stuck  chan struct{}  // signals, at least once after the last one, that a lane has failed
-	freed  chan struct{}  // signals, at least once after the last change, that an event was published or forgotten
+	ready  chan *lane        // lanes with an event to publish and none on its way
+	behind chan *lane        // such lanes whose event came while another was on its way
+	stored chan gather.Event // events that the broker has stored and the store should forget
+	stuck  chan struct{}     // signals, at least once after the last one, that a lane has failed
+	freed  chan struct{}     // signals, at least once after the last change, that an event was published or forgotten
 }
 
 type lane struct {
@@ -45,9 +46,9 @@ func newLanes(limit int) *lanes {
 	return &lanes{
 		byEntity: map[string]*lane{},
 		limit:    limit,
-		ready:    make(chan *lane, limit),     // a lane in it has an event waiting, so it never overflows,
-		behind:   make(chan *lane, limit),     // and neither does this
-		stored:   make(chan published, limit), // each counts as sent until it is forgotten, so it never overflows
+		ready:    make(chan *lane, limit),        // a lane in it has an event waiting, so it never overflows,
+		behind:   make(chan *lane, limit),        // and neither does this
+		stored:   make(chan gather.Event, limit), // each counts as sent until it is forgotten, so it never overflows
 		stuck:    make(chan struct{}, 1),
 		freed:    make(chan struct{}, 1),
 	}
@@ -110,7 +111,7 @@ func (l *lanes) published(entity *lane, version int64) {
 	l.free(entity, version)
 	entity.sent = append(entity.sent, version)
 	l.sent++
-	l.stored <- published{entity.id, version, entity.taken}
+	l.stored <- gather.Event{ID: entity.id, Version: version, More: entity.taken}
 	signal(l.freed)
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/outbox/internal/pace"
 )
 
 // retryLook is the interval between two checks for lanes whose pause is over, while any lane pauses.
@@ -18,17 +19,17 @@ const retryLook = 25 * time.Millisecond
 // up no other. The first events of many lanes go together (pace).
 func (r *Relay) publish(ctx context.Context) {
 	var look <-chan time.Time // nil while no lane pauses
-	var pace pace
+	var pace pace.Pace
 	for {
 		ready, turn := r.lanes.ready, (<-chan time.Time)(nil)
-		if wait := pace.wait(time.Now(), len(ready)); wait > 0 {
+		if wait := pace.Wait(time.Now(), len(ready)); wait > 0 {
 			ready, turn = nil, time.After(wait)
 		}
 		select {
 		case <-ctx.Done():
 			return
 		case entity := <-ready:
-			pace.sent()
+			pace.Sent()
 			r.send(ctx, entity)
 			continue
 		case entity := <-r.lanes.behind:

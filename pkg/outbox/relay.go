@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ticketing/pkg/bus"
+	"ticketing/pkg/outbox/internal/gather"
 	"ticketing/pkg/store"
 )
 
@@ -71,7 +72,7 @@ type Relay struct {
 	config    Config
 	log       *slog.Logger
 	lanes     *lanes
-	gathering gathering
+	gathering gather.Limits
 
 	mu     sync.Mutex
 	status Status
@@ -94,7 +95,7 @@ type Status struct {
 // NewRelay makes a relay for the outboxes of records. It does nothing before Run.
 func NewRelay(records store.Collection, to bus.Sender, config Config, log *slog.Logger) *Relay {
 	config = config.withDefaults()
-	return &Relay{records: records, bus: to, config: config, log: log, lanes: newLanes(config.Queue), gathering: defaultGathering()}
+	return &Relay{records: records, bus: to, config: config, log: log, lanes: newLanes(config.Queue), gathering: gather.Default()}
 }
 
 // Status may be called at any time, concurrently.
