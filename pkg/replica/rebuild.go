@@ -111,7 +111,7 @@ func (h *historian[T]) reached(ctx context.Context, next *generation.Generation,
 // higherThan returns entities behind an id that stand higher here than in next, and the version they stand at: about
 // as many as most, and where to go on, "" at the end.
 func (h *historian[T]) higherThan(ctx context.Context, next *generation.Generation, after event.ID, most int) (map[event.ID]event.Version, event.ID, error) {
-	const page = 500
+	page := min(500, most)
 	higher := map[event.ID]event.Version{}
 	for {
 		items, following, err := h.replica.List(ctx, after, page)

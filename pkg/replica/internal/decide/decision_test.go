@@ -278,6 +278,17 @@ func TestARefusedReaction(t *testing.T) {
 			t.Errorf("once it is parked: outcome %v, next %v, dirty %v", zero.Outcome, img.HasNext(), d.Dirty)
 		}
 	})
+	t.Run("of a kept event, behind one that is seen already", func(t *testing.T) {
+		s := newShelf(kind, 3, 2)
+		s.handle(say(kind, 1, 0, "t"))
+		s.record.Early = map[int64]store.Event{1: say(kind, 2, 1, "t").Event} // its last attempt failed
+		img := NewImage(kind, s.room, "x", Source{Record: s.record, Reacted: event.None, Refused: map[event.Version]error{1: why}})
+		zero := say(kind, 1, 0, "t")
+		d := Group[lore]{ID: "x", Deliveries: []*Delivery[lore]{zero}}.Decide(img)
+		if len(d.Attempts) != 1 || d.Attempts[0].Delivery != zero || zero.Verdict != Stale || !errors.Is(zero.Outcome, why) {
+			t.Errorf("verdict %v, outcome %v, attempts %+v", zero.Verdict, zero.Outcome, d.Attempts)
+		}
+	})
 	t.Run("that the generation before has made", func(t *testing.T) {
 		img := NewImage(kind, Room{3, 1000}, "x", Source{Reacted: 1})
 		d := Group[lore]{ID: "x", Deliveries: []*Delivery[lore]{say(kind, 1, 0, "t"), say(kind, 2, 1, "t"), say(kind, 3, 2, "t")}}.Decide(img)
