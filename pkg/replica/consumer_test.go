@@ -262,6 +262,54 @@ func TestTwoMembersShareTheWork(t *testing.T) {
 	}
 }
 
+// With room for one to three of everything a member is slow, and loses nothing: events come in any order, twice and
+// large, and a rebuild goes on meanwhile.
+func TestAMemberWithRoomForFew(t *testing.T) {
+	for _, bound := range []int{1, 2, 3} {
+		t.Run(fmt.Sprint("room for ", bound), func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				const entities, last = 4, 9
+				server := membus.New(t)
+				config := Config{MaxAttempts: bound, MaxEarly: bound, MaxEarlyBytes: 200 * bound, ParkingPage: bound}
+				r := openWith(t, historyKind(), memstore.New(), config)
+				c := NewConsumer(r, server.Connect("member"), ConsumerConfig{
+					Group: testGroup, AckWait: time.Second, MaxInflight: bound, MaxHeldBytes: int64(bound * 600), Lanes: bound, MaxBatch: bound, MaxLower: bound,
+				}, slog.New(slog.DiscardHandler))
+				ctx, cancel := context.WithCancel(context.Background())
+				ended := make(chan error, 1)
+				go func() { ended <- c.Run(ctx) }()
+				var events [][]byte
+				for e := range entities {
+					for _, v := range rand.Perm(last + 1) {
+						data := sayData(event.ID(fmt.Sprint("e", e)), event.Version(v), strings.Repeat("t", 100*bound))
+						events = append(events, data, data)
+					}
+				}
+				publishAll(t, server.Connect("source"), events[:len(events)/2]...)
+				eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
+				if err := c.StartRebuild(false); err != nil {
+					t.Fatal(err)
+				}
+				publishAll(t, server.Connect("source"), events[len(events)/2:]...)
+				if result := awaitRebuild(t, c); result.Error != "" {
+					t.Errorf("the rebuild ended with %+v", result)
+				}
+				awaitLag(t, server.Connect("onlooker"), 0)
+				for e := range entities {
+					if got, version := mustRead(t, r, event.ID(fmt.Sprint("e", e))); version != last || !slices.Equal(got.Applied, upTo(last)) {
+						t.Errorf("entity %d stands at %d, applied %v", e, version, got.Applied)
+					}
+				}
+				mustWaitForNothing(t, r)
+				cancel()
+				if err := <-ended; err != nil {
+					t.Error(err)
+				}
+			})
+		})
+	}
+}
+
 func TestReadySaysWhatItWaitsFor(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)

@@ -38,6 +38,9 @@ type Config struct {
 	// connection is declared lost after three intervals without an answer. 0 stands for
 	// DefaultPingInterval.
 	PingInterval time.Duration
+	// MaxQueuedBytes bounds what waits in the client for one member's handler. Thousands of ordinary events are far
+	// below it; the broker's largest, of 1 MiB, must not fill the memory of the process. 0 stands for 32 MiB.
+	MaxQueuedBytes int
 }
 
 var idPattern = regexp.MustCompile(`^[A-Za-z0-9_-]+$`)
@@ -49,6 +52,9 @@ func (cfg Config) withDefaults() (Config, error) {
 	}
 	if cfg.PingInterval == 0 {
 		cfg.PingInterval = DefaultPingInterval
+	}
+	if cfg.MaxQueuedBytes == 0 {
+		cfg.MaxQueuedBytes = 32 << 20
 	}
 	switch {
 	case !idPattern.MatchString(cfg.ClientID):

@@ -2,9 +2,6 @@ package stan
 
 import "ticketing/pkg/bus"
 
-// MaxQueuedBytes is the most that waits in the client for a member's handler.
-const MaxQueuedBytes = maxQueuedBytes
-
 // PublishWindow is how many events may be without an answer.
 const PublishWindow = publishWindow
 

@@ -107,13 +107,13 @@ func TestABlockedHandlerDoesNotFillTheMemory(t *testing.T) {
 	t.Parallel()
 	for name, tt := range map[string]struct{ inflight, total, size int }{
 		"with many copies":  {inflight: 4, total: 8},
-		"with large events": {inflight: 64, total: 48, size: 900 << 10},
+		"with large events": {inflight: 64, total: 48, size: 900},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			b := startBroker(t, stanserver.Config{})
 			cfg := b.config("member", b.Addr())
-			cfg.PublishTimeout = patience // the copies take the way of the publishes' answers
+			cfg.MaxQueuedBytes, cfg.PublishTimeout = 32<<10, patience // the copies take the way of the publishes' answers
 			conn := connected(t, cfg)
 			spec := ordersGroup()
 			spec.AckWait, spec.MaxInflight = stanlimits.MinAckWait, tt.inflight
@@ -138,8 +138,8 @@ func TestABlockedHandlerDoesNotFillTheMemory(t *testing.T) {
 				if err != nil {
 					t.Fatal(err)
 				}
-				if waiting > 2*tt.inflight || size > stan.MaxQueuedBytes {
-					t.Fatalf("%d messages of %d bytes wait, want at most %d and %d", waiting, size, 2*tt.inflight, stan.MaxQueuedBytes)
+				if waiting > 2*tt.inflight || size > cfg.MaxQueuedBytes {
+					t.Fatalf("%d messages of %d bytes wait, want at most %d and %d", waiting, size, 2*tt.inflight, cfg.MaxQueuedBytes)
 				}
 				return dropped > 0
 			})

@@ -32,6 +32,7 @@ const (
 type session struct {
 	stan   stango.Conn
 	window chan struct{}
+	queued int // bytes that may wait for one handler
 
 	once  sync.Once
 	lost  chan struct{} // closed when the session is of no more use
@@ -40,7 +41,7 @@ type session struct {
 
 // dial makes one attempt to connect. It takes at most twice requestTimeout.
 func dial(cfg Config, log *slog.Logger) (*session, error) {
-	s := &session{lost: make(chan struct{}), window: make(chan struct{}, publishWindow)}
+	s := &session{lost: make(chan struct{}), window: make(chan struct{}, publishWindow), queued: cfg.MaxQueuedBytes}
 	conn, err := stango.Connect(cfg.ClusterID, cfg.ClientID,
 		stango.NatsURL(cfg.URL),
 		stango.ConnectWait(requestTimeout),
@@ -147,10 +148,6 @@ func (s *session) takeRoom(ctx context.Context) error {
 	}
 }
 
-// maxQueuedBytes bounds what waits in the client for one member's handler. Thousands of ordinary events are
-// far below it; the broker's largest, of 1 MiB, must not fill the memory of the process.
-const maxQueuedBytes = 32 << 20
-
 // subscribe joins a channel. deliver is called for one message at a time, on a goroutine of the session.
 func (s *session) subscribe(spec bus.Subscription, from stango.SubscriptionOption, deliver stango.MsgHandler) (stango.Subscription, error) {
 	options := []stango.SubscriptionOption{
@@ -172,9 +169,9 @@ func (s *session) subscribe(spec bus.Subscription, from stango.SubscriptionOptio
 		return nil, err
 	}
 	// While a handler blocks, the broker sends every un-acked message again each AckWait, and the
-	// client queues the copies. Beyond two of each, or maxQueuedBytes, they are dropped: they are
+	// client queues the copies. Beyond two of each, or Config.MaxQueuedBytes, they are dropped: they are
 	// un-acked, so they come again.
-	if err := sub.SetPendingLimits(2*spec.MaxInflight, maxQueuedBytes); err != nil && !s.isLost() {
+	if err := sub.SetPendingLimits(2*spec.MaxInflight, s.queued); err != nil && !s.isLost() {
 		return nil, errors.Join(fmt.Errorf("limit the queue: %w", err), sub.Close())
 	}
 	return sub, nil
