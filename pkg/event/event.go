@@ -37,6 +37,11 @@ const (
 // Decode[event.Ticket](subject, data).
 type Payload[T any] interface {
 	*T
+	described[T]
+}
+
+// described is what a payload type has to say of itself.
+type described[T any] interface {
 	// Subject is the channel the event belongs on.
 	Subject() Subject
 	// fields returns the payload's fields on all of its channels, in the order they are written. The pointer may be

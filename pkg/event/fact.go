@@ -11,6 +11,8 @@ type ExpirationComplete struct {
 // Subject is expiration:complete.
 func (ExpirationComplete) Subject() Subject { return SubjectExpirationComplete }
 
+var _ described[ExpirationComplete] = (*ExpirationComplete)(nil)
+
 func (*ExpirationComplete) fields() fields[ExpirationComplete] {
 	return fields[ExpirationComplete]{
 		{name: "orderId", read: func(v gjson.Result, e *ExpirationComplete) error { return readID(v, &e.OrderID) }},
@@ -27,6 +29,8 @@ type PaymentCreated struct {
 
 // Subject is payment:created.
 func (PaymentCreated) Subject() Subject { return SubjectPaymentCreated }
+
+var _ described[PaymentCreated] = (*PaymentCreated)(nil)
 
 func (*PaymentCreated) fields() fields[PaymentCreated] {
 	return fields[PaymentCreated]{

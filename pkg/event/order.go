@@ -31,6 +31,8 @@ type OrderCreated struct {
 // Subject is order:created.
 func (OrderCreated) Subject() Subject { return SubjectOrderCreated }
 
+var _ described[OrderCreated] = (*OrderCreated)(nil)
+
 func (*OrderCreated) fields() fields[OrderCreated] {
 	return fields[OrderCreated]{
 		{name: "id", read: func(v gjson.Result, o *OrderCreated) error { return readID(v, &o.ID) }},
@@ -61,6 +63,8 @@ type OrderCancelled struct {
 // Subject is order:cancelled.
 func (OrderCancelled) Subject() Subject { return SubjectOrderCancelled }
 
+var _ described[OrderCancelled] = (*OrderCancelled)(nil)
+
 func (*OrderCancelled) fields() fields[OrderCancelled] {
 	return fields[OrderCancelled]{
 		{name: "id", read: func(v gjson.Result, o *OrderCancelled) error { return readID(v, &o.ID) }},
@@ -81,6 +85,8 @@ type OrderCompleted struct {
 
 // Subject is order:completed.
 func (OrderCompleted) Subject() Subject { return SubjectOrderCompleted }
+
+var _ described[OrderCompleted] = (*OrderCompleted)(nil)
 
 func (*OrderCompleted) fields() fields[OrderCompleted] {
 	return fields[OrderCompleted]{

@@ -23,6 +23,8 @@ func (t Ticket) Subject() Subject {
 	return SubjectTicketUpdated
 }
 
+var _ described[Ticket] = (*Ticket)(nil)
+
 func (*Ticket) fields() fields[Ticket] {
 	return fields[Ticket]{
 		{name: "id", read: func(v gjson.Result, t *Ticket) error { return readID(v, &t.ID) }},

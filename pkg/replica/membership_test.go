@@ -214,7 +214,6 @@ type pacedDB struct {
 
 	mu       sync.Mutex
 	replicas map[string]*pacedCollection
-	largest  int
 }
 
 func (db *pacedDB) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
@@ -231,12 +230,6 @@ func (db *pacedDB) Collection(ctx context.Context, spec store.Spec) (store.Colle
 		db.replicas[spec.Name] = &pacedCollection{Collection: c, db: db, records: map[string]store.Record{}}
 	}
 	return db.replicas[spec.Name], nil
-}
-
-func (db *pacedDB) largestWrite() int {
-	db.mu.Lock()
-	defer db.mu.Unlock()
-	return db.largest
 }
 
 type pacedCollection struct {
@@ -271,7 +264,6 @@ func (c *pacedCollection) PutMany(_ context.Context, ws []store.Write) error {
 	time.Sleep(c.db.perWrite + time.Duration(len(ws))*c.db.perRecord)
 	c.db.mu.Lock()
 	defer c.db.mu.Unlock()
-	c.db.largest = max(c.db.largest, len(ws))
 	for _, w := range ws {
 		if c.records[w.ID].Revision != w.Revision {
 			return store.ErrConflict
