@@ -9,6 +9,7 @@ import (
 	"slices"
 	"sync"
 	"testing"
+	"time"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/event"
@@ -97,11 +98,8 @@ func (m *mail) redeliver(sequence uint64, attempt int, data []byte) *delivery[hi
 		defer m.mu.Unlock()
 		m.settled[sequence] = err
 	}
-	d := &delivery[history]{message: bus.Message{Channel: saidChannel, Sequence: sequence, Attempt: attempt, Data: data}, settle: settle}
-	d.Event = store.Event{Channel: saidChannel, Sequence: sequence, Data: data}
-	d.Again = attempt > 1
-	d.Change, d.poison = m.kind.Decode(saidChannel, data)
-	return d
+	message := bus.Message{Channel: saidChannel, Sequence: sequence, Attempt: attempt, Data: data}
+	return newDelivery(m.kind, time.Now, saidChannel, message, settle)
 }
 
 func (m *mail) say(id event.ID, version event.Version) *delivery[history] {

@@ -1,6 +1,7 @@
 package replica
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -47,6 +48,24 @@ func TestGaps(t *testing.T) {
 	handle(t, r, post.say("third", 7))
 	if found, err := r.Gaps(t.Context(), c.at.Add(time.Second), 1); len(found) != 1 || err != nil {
 		t.Errorf("at most one: %+v, %v", found, err)
+	}
+	if found, err := r.Gaps(t.Context(), c.at.Add(time.Second), 0); len(found) != 0 || err != nil {
+		t.Errorf("none: %+v, %v", found, err)
+	}
+}
+
+// No gap is left out, however many there are.
+func TestManyGaps(t *testing.T) {
+	r, c := openAtNoon(t, historyKind())
+	post := newMail(historyKind())
+	const many = 201
+	var early []*delivery[history]
+	for i := range many {
+		early = append(early, post.say(event.ID(fmt.Sprint("e", i)), 1))
+	}
+	handle(t, r, early...)
+	if gaps, err := r.Gaps(t.Context(), c.at.Add(time.Second), 2*many); len(gaps) != many || err != nil {
+		t.Errorf("%d gaps, %v; want %d", len(gaps), err, many)
 	}
 }
 

@@ -9,6 +9,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/store"
@@ -19,6 +21,7 @@ import (
 type racingDB struct {
 	store.Database
 	between atomic.Pointer[func()]
+	writes  []int // how many records each PutMany had
 }
 
 func (db *racingDB) Collection(ctx context.Context, spec store.Spec) (store.Collection, error) {
@@ -37,6 +40,30 @@ func (c *racingCollection) GetMany(ctx context.Context, ids []string) (map[strin
 		(*between)()
 	}
 	return found, err
+}
+
+func (c *racingCollection) PutMany(ctx context.Context, ws []store.Write) error {
+	c.db.writes = append(c.db.writes, len(ws))
+	return c.Collection.PutMany(ctx, ws)
+}
+
+// Entities that another member was first at are decided again and written together, without those that are stored.
+func TestWhatAnotherMemberWasFirstAt(t *testing.T) {
+	db := &racingDB{Database: memstore.New()}
+	a, b := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
+	post := newMail(historyKind())
+	first := func() { handle(t, b, post.say("x", 0), post.say("y", 0)) }
+	db.between.Store(&first)
+	handle(t, a, post.say("x", 1), post.say("y", 1), post.say("z", 0))
+	handle(t, a, post.say("z", 0)) // stale: no write
+	if diff := cmp.Diff([]int{3, 2}, db.writes); diff != "" {
+		t.Errorf("records in each write (-want +got):\n%s", diff)
+	}
+	for id, want := range map[event.ID]event.Version{"x": 1, "y": 1, "z": 0} {
+		if _, version := mustRead(t, a, id); version != want {
+			t.Errorf("%s stands at %d, want %d", id, version, want)
+		}
+	}
 }
 
 // sayFrom is one delivery for each version.

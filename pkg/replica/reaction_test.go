@@ -73,6 +73,10 @@ func TestAReactionThatFailsIsTriedAgainAndThenParked(t *testing.T) {
 	if _, version := mustRead(t, r, "x"); version != 0 {
 		t.Errorf("stands at %d, want 0", version)
 	}
+	want := map[Verdict]uint64{Apply: 1, Stale: 0, Conflict: 0, Early: 1, Poison: 0, Failed: 3}
+	if diff := cmp.Diff(want, r.Verdicts()); diff != "" {
+		t.Errorf("verdicts (-want +got):\n%s", diff)
+	}
 }
 
 func TestAnAttemptThatSucceedsLeavesNoNote(t *testing.T) {

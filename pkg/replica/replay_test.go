@@ -48,10 +48,15 @@ func TestAReplayWaitsForWhatTheClientDropped(t *testing.T) {
 			dropped[m.Sequence] = true
 			return first && m.Sequence%3 != 0
 		})
-		c, _ := runConsumer(t, r, server.Connect("member"))
+		taken := &takings{}
+		c, _ := runConsumer(t, r, watchedBus{server.Connect("member"), taken})
 		// when it says that it is ready, then nothing is missing
 		eventually(t, "the member is ready", func() bool { return c.Ready() == nil })
 		mustHave(t, r, "e", events)
+		// and the replay has gone on, however often it looked at the channel meanwhile
+		if joined := taken.sizes(); len(joined) != 2 {
+			t.Errorf("subscribed %d times, want once for the group and once for the replay", len(joined))
+		}
 	})
 }
 

@@ -1,12 +1,14 @@
 package replica
 
 import (
+	"errors"
 	"fmt"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
 
@@ -78,5 +80,20 @@ func TestListLeavesStubsOut(t *testing.T) {
 	}
 	if diff := cmp.Diff([]event.ID{"e0", "e1", "e2", "e3", "e4"}, ids); diff != "" {
 		t.Errorf("listed (-want +got):\n%s", diff)
+	}
+}
+
+func TestItem(t *testing.T) {
+	r := openHistories(t, historyKind(), memstore.New())
+	post := newMail(historyKind())
+	handle(t, r, post.say("x", 0), post.say("stub", 4))
+	item, err := r.Item(t.Context(), "x")
+	if diff := cmp.Diff(Item{ID: "x", Version: 0, State: []byte(`{"applied":[0],"text":"text 0"}`)}, item); diff != "" || err != nil {
+		t.Errorf("item (-want +got):\n%s%v", diff, err)
+	}
+	for _, id := range []event.ID{"stub", "missing"} {
+		if item, err := r.Item(t.Context(), id); !errors.Is(err, store.ErrNotFound) {
+			t.Errorf("%s: %+v, %v; want ErrNotFound", id, item, err)
+		}
 	}
 }

@@ -143,6 +143,7 @@ func TestReservingRemovesWhatNobodyReads(t *testing.T) {
 	}{
 		"the present one for long":                {State{Generation: 3, Reserved: 5, Replayed: true}, LeaveTime, []int{3}},
 		"the present one for a moment":            {State{Generation: 3, Reserved: 5, Replayed: true}, LeaveTime - 1, []int{1, 2, 3}},
+		"others have had two looks at the mark":   {State{Generation: 3, Reserved: 5, Replayed: true}, 2 * time.Second, []int{1, 2, 3}},
 		"a present one that replaces another yet": {State{Generation: 3, Before: 2, Reserved: 3}, LeaveTime, []int{2, 3, 4, 5}},
 		"none reserved":                           {State{Generation: 5, Replayed: true}, LeaveTime, []int{5}},
 	} {

@@ -22,6 +22,8 @@ func TestALossIsCountedOnce(t *testing.T) {
 		{first: 15, last: 25, sent: 12, want: 7},
 		{first: 3, last: 9, sent: 0, want: 9}, // the disk is new: 1, 2
 		{first: 4, last: 9, sent: 0, want: 10},
+		{first: 10, last: 9, sent: 0, want: 16}, // the broker has removed everything
+		{first: 10, last: 9, sent: 0, want: 16}, // seen by another member
 	} {
 		channel := bus.Channel{Name: "test:said", FirstSeq: step.first, LastSeq: step.last}
 		if err := g.NoteLoss(t.Context(), channel, bus.Durable{LastSent: step.sent}); err != nil {
@@ -35,7 +37,7 @@ func TestALossIsCountedOnce(t *testing.T) {
 	if err := g.NoteLoss(t.Context(), other, bus.Durable{}); err != nil {
 		t.Fatal(err)
 	}
-	if loss, err := g.Loss(t.Context()); err != nil || loss.Events != 12 {
+	if loss, err := g.Loss(t.Context()); err != nil || loss.Events != 18 {
 		t.Errorf("with another channel: %+v, %v", loss, err)
 	}
 }
@@ -65,6 +67,9 @@ func TestALossThatGrowsWhileItIsMended(t *testing.T) {
 	}
 	if err := g.LossMended(t.Context(), now); err != nil {
 		t.Errorf("mending all of it: %v", err)
+	}
+	if err := g.LossMended(t.Context(), now); err != nil {
+		t.Errorf("a second person who has mended the same loss: %v", err)
 	}
 	if loss, err := g.Loss(t.Context()); err != nil || loss != (Loss{}) {
 		t.Errorf("in the end: %+v, %v", loss, err)
