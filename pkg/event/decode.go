@@ -126,7 +126,7 @@ func atField(name string, err error) error {
 
 func readID(value gjson.Result, into *ID) (err error) {
 	if value.Type != gjson.String {
-		return fmt.Errorf("must be a string of 24 hex digits")
+		return errors.New("must be a string of 24 hex digits")
 	}
 	*into, err = ParseID(value.Str)
 	return err
@@ -142,10 +142,10 @@ func readTime(value gjson.Result, into *Time) error { return into.UnmarshalJSON(
 // readText reads a string that is not empty.
 func readText(value gjson.Result, into *string) error {
 	if value.Type != gjson.String {
-		return fmt.Errorf("must be a string")
+		return errors.New("must be a string")
 	}
 	if value.Str == "" {
-		return fmt.Errorf("must not be empty")
+		return errors.New("must not be empty")
 	}
 	*into = value.Str
 	return nil
@@ -169,7 +169,7 @@ func readVersion(value gjson.Result, into *Version, least, most Version) error {
 	case errors.Is(err, strconv.ErrRange):
 		return fmt.Errorf("must be at most %d", MaxVersion)
 	case err != nil:
-		return fmt.Errorf("must be an integer")
+		return errors.New("must be an integer")
 	case Version(n) < least || Version(n) > most:
 		return fmt.Errorf("must be %s on this channel", bounds(least, most))
 	}

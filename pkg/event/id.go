@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 	"encoding/hex"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"time"
 )
 
@@ -29,11 +29,11 @@ func NewID(at time.Time) ID {
 // ParseID checks that s is an id. Upper-case digits are refused, as one entity must have one id.
 func ParseID(s string) (ID, error) {
 	if len(s) != 24 {
-		return "", fmt.Errorf("must be 24 hex digits")
+		return "", errors.New("must be 24 hex digits")
 	}
 	for i := range len(s) {
 		if c := s[i]; (c < '0' || c > '9') && (c < 'a' || c > 'f') {
-			return "", fmt.Errorf("must be 24 lower-case hex digits")
+			return "", errors.New("must be 24 lower-case hex digits")
 		}
 	}
 	return ID(s), nil
@@ -43,7 +43,7 @@ func ParseID(s string) (ID, error) {
 func (id *ID) UnmarshalJSON(data []byte) error {
 	var s string
 	if err := json.Unmarshal(data, &s); err != nil {
-		return fmt.Errorf("must be a string of 24 hex digits")
+		return errors.New("must be a string of 24 hex digits")
 	}
 	parsed, err := ParseID(s)
 	if err != nil {

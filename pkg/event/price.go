@@ -1,6 +1,7 @@
 package event
 
 import (
+	"errors"
 	"fmt"
 	"strconv"
 )
@@ -24,7 +25,7 @@ func ParsePrice(number string) (Price, error) {
 		return 0, err
 	}
 	if cents < 1 {
-		return 0, fmt.Errorf("must be greater than 0")
+		return 0, errors.New("must be greater than 0")
 	}
 	return cents, nil
 }
@@ -32,13 +33,13 @@ func ParsePrice(number string) (Price, error) {
 // splitNumber takes a JSON number apart into its significant digits and the place of the decimal
 // point, counted from their start: 10.05 is "1005" with the point at 2.
 func splitNumber(number string) (digits string, point int, err error) {
-	notNumber := fmt.Errorf("must be a number")
+	notNumber := errors.New("must be a number")
 	rest := number
 	if rest == "" {
 		return "", 0, notNumber
 	}
 	if rest[0] == '-' {
-		return "", 0, fmt.Errorf("must be greater than 0")
+		return "", 0, errors.New("must be greater than 0")
 	}
 	whole := leadingDigits(rest)
 	if whole == "" || (len(whole) > 1 && whole[0] == '0') {
@@ -86,7 +87,7 @@ func scaleToCents(digits string, point int) (Price, error) {
 		}
 		if i >= point+2 {
 			if digit != '0' {
-				return 0, fmt.Errorf("must have at most two decimals")
+				return 0, errors.New("must have at most two decimals")
 			}
 			continue
 		}

@@ -1,6 +1,7 @@
 package event
 
 import (
+	"errors"
 	"fmt"
 	"time"
 )
@@ -38,7 +39,7 @@ func (t Time) MarshalJSON() ([]byte, error) {
 
 // UnmarshalJSON accepts exactly what MarshalJSON writes.
 func (t *Time) UnmarshalJSON(data []byte) error {
-	wrong := fmt.Errorf("must be a time such as \"2026-01-02T03:04:05.678Z\"")
+	wrong := errors.New("must be a time such as \"2026-01-02T03:04:05.678Z\"")
 	if len(data) != len(timeLayout)+2 || data[0] != '"' || data[len(data)-1] != '"' {
 		return wrong
 	}
