@@ -65,7 +65,7 @@ mutate: ## which changes of an operator in PKG (./pkg/outbox) its tests do not n
 .PHONY: bench
 bench: ## the measurements of the README, as a table and in build/bench.json; FULL=1 takes all, QUICK=1 less of it
 	@mkdir -p build
-	go run ./infra/bench $(if $(FULL),-full) $(if $(QUICK),-events 100000 -tickets 10000 -posts 20000)
+	go run ./infra/bench $(if $(FULL),-full) $(if $(QUICK),-events 100000 -tickets 10000 -posts 20000 -reactions 20000 -reaction-tickets 2000)
 
 .PHONY: load
 load: ## requests at rising rates until the system saturates, and what does so first; LOAD has flags (infra/load)
