@@ -45,7 +45,11 @@ func TestFailuresInARowAreOneWarning(t *testing.T) {
 		if status := relay.Status(); status.Failures != 3 || !status.Failing.Equal(began) {
 			t.Errorf("status is %+v, want three failures since %v", status, began)
 		}
-		time.Sleep(10 * time.Minute)
+		time.Sleep(5 * time.Minute)
+		if _, err := newCounters(records, relay).Create(t.Context(), "b", counter{}); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(5 * time.Minute)
 		stop()
 		// then a person sees this.
 		counts := map[string]int{}
