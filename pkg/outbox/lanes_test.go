@@ -34,6 +34,27 @@ func TestLanesHoldWhatIsNotForgotten(t *testing.T) {
 	}
 }
 
+// An entity of which some events are forgotten leaves the room of those, and no more.
+func TestForgottenEventsLeaveTheirOwnRoom(t *testing.T) {
+	// given lanes with room for three events, all of one entity and published
+	l := newLanes(3)
+	for version := range int64(3) {
+		l.offer("a", version, store.Event{})
+	}
+	entity := <-l.ready
+	for version := range int64(3) {
+		l.published(entity, version)
+	}
+	// when one is forgotten, then one other has room
+	l.forgotten([]store.Sent{{ID: "a", Versions: []int64{1}}})
+	if !l.offer("b", 0, store.Event{}) {
+		t.Error("a forgotten event still takes room")
+	}
+	if l.offer("c", 0, store.Event{}) {
+		t.Error("two events have the room of one that was forgotten")
+	}
+}
+
 func TestARefusedEventLeavesItsRoom(t *testing.T) {
 	// given lanes with room for two events, taken by one entity
 	l := newLanes(2)

@@ -151,11 +151,16 @@ func TestReactionsWaitForRoomInTheOutbox(t *testing.T) {
 	records := memstore.Collection(t, store.Spec{Name: "tallies"})
 	tallies := newTallies(records, newRelay(records, &scriptedPublisher{}, outbox.Config{}))
 	var all []outbox.Reaction[tally]
-	for i := range store.MaxOutbox {
+	for i := range store.MaxOutbox - 1 {
 		all = append(all, note("a", "x", i))
 	}
 	mustReact(t, tallies, all...)
-	if _, err := tallies.React(t.Context(), []outbox.Reaction[tally]{note("a", "x", store.MaxOutbox)}); fault.KindOf(err) != fault.Unavailable {
+	two := []outbox.Reaction[tally]{note("a", "x", store.MaxOutbox-1), note("a", "x", store.MaxOutbox)}
+	if _, err := tallies.React(t.Context(), two); fault.KindOf(err) != fault.Unavailable {
+		t.Errorf("two at once with room for one: %v, want unavailable", err)
+	}
+	mustReact(t, tallies, two[0])
+	if _, err := tallies.React(t.Context(), two[1:]); fault.KindOf(err) != fault.Unavailable {
 		t.Errorf("one more: %v, want unavailable", err)
 	}
 	if refused := mustReact(t, tallies, note("a", "x", 0)); len(refused) > 0 {

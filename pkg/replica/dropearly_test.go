@@ -24,6 +24,7 @@ func TestDropEarly(t *testing.T) {
 		}, 0},
 		"of an entity never seen":    {func(m *mail) []*delivery[history] { return m.sayFrom("x", 2, 3) }, event.None},
 		"more than the record keeps": {func(m *mail) []*delivery[history] { return m.sayFrom("x", 1, room+10) }, event.None},
+		"as many parked as kept":     {func(m *mail) []*delivery[history] { return m.sayFrom("x", 1, 2*room) }, event.None},
 		"of which only the parked are left": {func(m *mail) []*delivery[history] {
 			return append(m.sayFrom("x", 1, room), m.say("x", room+2), m.say("x", 0))
 		}, room},

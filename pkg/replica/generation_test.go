@@ -103,6 +103,7 @@ func TestARebuildRemovesWhatOthersHaveNotFinished(t *testing.T) {
 		}
 		// when the next one succeeds
 		publishAll(t, server.Connect("source"), sayData("y", 0, "b"))
+		eventually(t, "y is applied", standsAt(r, "y", 0))
 		if err := c.StartRebuild(false); err != nil {
 			t.Fatal(err)
 		}

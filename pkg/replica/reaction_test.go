@@ -79,6 +79,15 @@ func TestAReactionThatFailsIsTriedAgainAndThenParked(t *testing.T) {
 	}
 }
 
+// Only a message that comes again may have left a note: the lot is not asked about every first one.
+func TestWhatMayHaveLeftANote(t *testing.T) {
+	for attempt, want := range map[int]bool{1: false, 2: true} {
+		if d := newMail(historyKind()).redeliver(1, attempt, sayData("x", 0, "text 0")); d.Again != want {
+			t.Errorf("attempt %d: %v, want %v", attempt, d.Again, want)
+		}
+	}
+}
+
 func TestAnAttemptThatSucceedsLeavesNoNote(t *testing.T) {
 	react := &reactions{fail: map[event.Version]error{0: errors.New("not today")}}
 	r := openHistories(t, react.kind(), memstore.New())

@@ -466,3 +466,62 @@ func (b *behindBus) Channel(ctx context.Context, name string) (bus.Channel, erro
 	}
 	return b.Bus.Channel(ctx, name)
 }
+
+// An entity whose last events the broker has lost stands higher than its history ends.
+func TestARebuildDoesNotTakeVersionsBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := membus.New(t).Connect("one")
+		r := openHistories(t, historyKind(), memstore.New())
+		publishAll(t, conn, sayData("x", 0, "text 0"))
+		handle(t, r, newMail(historyKind()).sayFrom("x", 0, 1)...)
+		c := NewConsumer(r, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
+		if _, changed, err := c.historian.rebuildNext(t.Context(), false); !errors.Is(err, errNotWhole) || changed {
+			t.Errorf("it ended with %v, changed %v; want %v", err, changed, errNotWhole)
+		}
+	})
+}
+
+// A generation that could not be filled does not become the present one, whatever a person is ready to lose.
+func TestARebuildThatCannotReadHistory(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		conn := membus.New(t).Connect("one")
+		r := openHistories(t, historyKind(), memstore.New())
+		publishAll(t, conn, sayData("x", 0, "text 0"))
+		handle(t, r, newMail(historyKind()).say("x", 0))
+		c := NewConsumer(r, noReplayBus{conn}, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
+		if _, changed, err := c.historian.rebuildNext(t.Context(), true); !errors.Is(err, bus.ErrUnavailable) || changed {
+			t.Errorf("it ended with %v, changed %v", err, changed)
+		}
+		if _, version := mustRead(t, r, "x"); version != 0 {
+			t.Errorf("x stands at %d", version)
+		}
+	})
+}
+
+// noReplayBus refuses plain subscriptions.
+type noReplayBus struct{ Bus }
+
+func (noReplayBus) Subscribe(context.Context, bus.Subscription, bus.Handler) (bus.Member, error) {
+	return nil, bus.ErrUnavailable
+}
+
+// A rebuild reads history once to fill the new generation, and once more when that is the present one.
+func TestARebuildReadsHistoryTwice(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		r := openHistories(t, historyKind(), memstore.New())
+		taken := &takings{}
+		c, _ := runConsumer(t, r, watchedBus{server.Connect("one"), taken})
+		publishAll(t, server.Connect("source"), newEntities("e", 5)...)
+		awaitLag(t, server.Connect("onlooker"), 0)
+		if err := c.StartRebuild(false); err != nil {
+			t.Fatal(err)
+		}
+		if result := awaitRebuild(t, c); result.Error != "" {
+			t.Errorf("it ended with %+v", result)
+		}
+		if joined := taken.sizes(); len(joined) != 3 {
+			t.Errorf("subscribed %d times, want once for the group and twice to read history", len(joined))
+		}
+	})
+}

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/replica/internal/generation"
 	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
@@ -52,6 +53,78 @@ func TestResync(t *testing.T) {
 			}
 			if again, err := r.Resync(t.Context(), sayData("x", tt.source, "now"), tt.ahead); err != nil || again {
 				t.Errorf("the same again: changed %v, %v", again, err)
+			}
+		})
+	}
+}
+
+// An event that a person gives is of whichever of the kind's channels takes it.
+func TestResyncReadsAnyChannelOfTheKind(t *testing.T) {
+	kind := historyKind()
+	decode := kind.Decode
+	kind.Subjects = []event.Subject{"test:other", saidChannel}
+	kind.Decode = func(subject event.Subject, data []byte) (Change[history], error) {
+		if subject != saidChannel {
+			return Change[history]{}, errors.New("of another channel")
+		}
+		return decode(subject, data)
+	}
+	r := openHistories(t, kind, memstore.New())
+	if changed, err := r.Resync(t.Context(), sayData("x", 3, "now"), event.None); err != nil || !changed {
+		t.Errorf("changed %v, %v", changed, err)
+	}
+	if changed, err := r.Resync(t.Context(), []byte(`{"version":4}`), event.None); err == nil || changed {
+		t.Errorf("of what no channel takes: changed %v, %v", changed, err)
+	}
+}
+
+func TestResyncReacts(t *testing.T) {
+	react := &reactions{fail: map[event.Version]error{7: errNoSeat}}
+	r := openHistories(t, react.kind(), memstore.New())
+	if changed, err := r.Resync(t.Context(), sayData("x", 7, "text 7"), event.None); !errors.Is(err, errNoSeat) || changed {
+		t.Errorf("with a reaction that is refused: changed %v, %v", changed, err)
+	}
+	if _, _, err := r.Get(t.Context(), "x"); !errors.Is(err, store.ErrNotFound) {
+		t.Errorf("then x is there, or %v", err)
+	}
+	if changed, err := r.Resync(t.Context(), sayData("x", 8, "text 8"), event.None); err != nil || !changed {
+		t.Errorf("with one that is not: changed %v, %v", changed, err)
+	}
+	if diff := cmp.Diff([]event.Version{7, 8}, react.seen); diff != "" {
+		t.Errorf("reactions (-want +got):\n%s", diff)
+	}
+}
+
+// What a person mends while another generation becomes the present one is mended there too.
+func TestMendingWhileAnotherGenerationBecomesPresent(t *testing.T) {
+	for name, mend := range map[string]func(*Replica[history]) error{
+		"resync": func(r *Replica[history]) error {
+			_, err := r.Resync(t.Context(), sayData("x", 1, "now"), event.None)
+			return err
+		},
+		"drop early": func(r *Replica[history]) error { return r.DropEarly(t.Context(), "x") },
+	} {
+		t.Run(name, func(t *testing.T) {
+			// given an entity that waits for version 1, in two generations
+			db := &racingDB{Database: memstore.New()}
+			r, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db.Database)
+			post := newMail(historyKind())
+			handle(t, r, post.say("x", 0), post.say("x", 5))
+			next, err := other.generations.Get(t.Context(), 2, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			handleIn(t, other, next, post.say("x", 0), post.say("x", 5))
+			// when the second becomes the present one after the first was read
+			change := func() { setMark(t, other, generation.State{Generation: 2, Reserved: 2, Replayed: true}) }
+			db.between.Store(&change)
+			if err := mend(r); err != nil {
+				t.Fatal(err)
+			}
+			// then it is as it should be in the second
+			record, err := next.Records.Get(t.Context(), "x")
+			if mended := record.Version == 1 || len(record.Early) == 0; err != nil || !mended {
+				t.Errorf("stands at %d and keeps %d, %v", record.Version, len(record.Early), err)
 			}
 		})
 	}

@@ -18,6 +18,7 @@ func TestNormalEmail(t *testing.T) {
 		{"ann@example.com", "ann@example.com"},
 		{" Ann.B+tickets@Example.COM\t", "ann.b+tickets@example.com"},
 		{"o'hara_1@mail.example.co.uk", "o'hara_1@mail.example.co.uk"},
+		{"~ann~@example.com", "~ann~@example.com"},
 		{long + strings.Repeat("d", 61), long + strings.Repeat("d", 61)}, // 254 bytes
 		{long + strings.Repeat("d", 62), ""},
 		{"", ""},

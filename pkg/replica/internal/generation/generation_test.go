@@ -81,7 +81,7 @@ func used(t testing.TB, g *Generations, last int) (records []int) {
 
 func TestARebuildFromReservingToReplayed(t *testing.T) {
 	db, c := memstore.New(), &clock{}
-	g, other := open(t, db, c), open(t, db, c)
+	g, other, late := open(t, db, c), open(t, db, c), open(t, db, c)
 	if p := g.Present(); p.Number != 1 || p.Before != nil {
 		t.Errorf("at first the present one is %+v", p)
 	}
@@ -103,11 +103,11 @@ func TestARebuildFromReservingToReplayed(t *testing.T) {
 	if s, err := g.Read(t.Context()); err != nil || !cmp.Equal(s, State{Generation: 2, Before: 1, Reserved: 2, Since: c.now()}) {
 		t.Errorf("the mark is %+v, %v", s, err)
 	}
-	// and without once it is complete.
+	// and without once it is complete, also for one that has not looked before.
 	if err := g.SetReplayed(t.Context()); err != nil {
 		t.Fatal(err)
 	}
-	for _, instance := range []*Generations{g, other} {
+	for _, instance := range []*Generations{g, other, late} {
 		if p, err := instance.Follow(t.Context()); err != nil || p.Number != 2 || p.Before != nil {
 			t.Errorf("present %+v, %v", p, err)
 		}
