@@ -13,11 +13,16 @@ import (
 func (r *Relay) inMemory(id string) []int64 { return r.lanes.versions(id) }
 
 // offer takes the event of a version that was just stored, and first the older events of its entity that are not in
-// memory.
-func (r *Relay) offer(id string, version int64, ev store.Event, older map[int64]store.Event) {
-	if r.offerOlder(id, older) && !r.lanes.offer(id, version, ev) {
-		r.miss()
+// memory. As with offerOlder, later ones must stay out of memory if it reports false.
+func (r *Relay) offer(id string, version int64, ev store.Event, older map[int64]store.Event) bool {
+	if !r.offerOlder(id, older) {
+		return false
 	}
+	if !r.lanes.offer(id, version, ev) {
+		r.miss()
+		return false
+	}
+	return true
 }
 
 // offerOlder takes the older events of an entity that are not in memory. It leaves the young ones to the instances

@@ -164,10 +164,13 @@ func (e *Entities[T]) offerAll(writes []store.Write, older []map[int64]store.Eve
 	return left
 }
 
-// offer offers the events of a write, and first the older ones that were not in memory.
+// offer offers the events of a write, and first the older ones that were not in memory, up to the first that finds no
+// room.
 func (e *Entities[T]) offer(w store.Write, older map[int64]store.Event) {
 	for i, ev := range w.Emit {
-		e.relay.offer(w.ID, w.EmitVersion(i), ev, older)
+		if !e.relay.offer(w.ID, w.EmitVersion(i), ev, older) {
+			return
+		}
 		older = nil
 	}
 }

@@ -104,12 +104,10 @@ func Open(ctx context.Context, db store.Database, name string, config Config) (*
 	return open(ctx, db, store.Spec{Name: name, Indexes: []string{statusIndex, earlyIndex}}, config)
 }
 
-// EarlierName is the collection in which releases before the lots kept what all kinds of a service had parked.
-const EarlierName = "parked"
-
-// OpenEarlier opens that collection, to List what is in it and to Drop it from there. The ids are of another form.
+// OpenEarlier opens the collection in which releases before the lots kept what all kinds of a service had parked, to
+// List what is in it and to Drop it from there. The ids are of another form.
 func OpenEarlier(ctx context.Context, db store.Database, config Config) (*Lot, error) {
-	return open(ctx, db, store.Spec{Name: EarlierName, Indexes: []string{statusIndex, "entity"}}, config)
+	return open(ctx, db, store.Spec{Name: "parked", Indexes: []string{statusIndex, "entity"}}, config)
 }
 
 func open(ctx context.Context, db store.Database, spec store.Spec, config Config) (*Lot, error) {

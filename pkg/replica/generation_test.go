@@ -149,7 +149,7 @@ func TestReadersFollowWithoutABroker(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := memstore.New()
 		reader, other := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
-		if err := reader.generations.SetReplayed(t.Context()); err != nil {
+		if err := reader.generations.SetReplayed(t.Context(), 1); err != nil {
 			t.Fatal(err)
 		}
 		// given a member that waits to be let into its group
@@ -206,6 +206,62 @@ func TestAMemberWhoseGenerationWasRemoved(t *testing.T) {
 		present := openHistories(t, historyKind(), db)
 		if got, version := mustRead(t, present, "x"); version != 0 || got.Text != "a" {
 			t.Errorf("x stands at %d and says %q", version, got.Text)
+		}
+	})
+}
+
+// lookingBus does something at the first look at a channel.
+type lookingBus struct {
+	Bus
+	first func()
+}
+
+func (b *lookingBus) Channel(ctx context.Context, name string) (bus.Channel, error) {
+	channel, err := b.Bus.Channel(ctx, name)
+	if first := b.first; first != nil {
+		b.first = nil
+		first()
+	}
+	return channel, err
+}
+
+// A member that has replayed history into one generation says nothing about another one, which has become the present
+// one meanwhile: whoever rebuilt that may not have completed it yet.
+func TestAReplayCompletesOnlyTheGenerationItBeganWith(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		server := membus.New(t)
+		publishAll(t, server.Connect("source"), sayData("x", 0, "a"))
+		db := memstore.New()
+		finishing, rebuilding := openHistories(t, historyKind(), db), openHistories(t, historyKind(), db)
+		setMark(t, finishing, generation.State{Generation: 1, Reserved: 1})
+		// given a member that finishes the replay of the first generation
+		conn := &lookingBus{Bus: server.Connect("one")}
+		c := NewConsumer(finishing, conn, ConsumerConfig{Group: testGroup}, slog.New(slog.DiscardHandler))
+		work, stop := context.WithCancel(t.Context())
+		h := c.historian
+		h.lanes = h.startLanes(work, func(ctx context.Context, batch []*delivery[history]) {
+			if err := finishing.handle(ctx, batch); err != nil {
+				t.Error(err)
+			}
+		})
+		defer func() { stop(); h.lanes.Wait() }()
+		// when another member makes the second one the present one meanwhile
+		conn.first = func() {
+			next, err := rebuilding.generations.Reserve(t.Context())
+			if err == nil {
+				err = rebuilding.generations.MakePresent(t.Context(), next.Number)
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		}
+		if err := h.replayAll(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		// then that one is still to be completed
+		m, err := finishing.generations.Read(t.Context())
+		if err != nil || m.Generation != 2 || m.Replayed || m.Before != 1 {
+			t.Errorf("the mark is %+v, %v; want generation 2, not replayed, before it 1", m, err)
 		}
 	})
 }

@@ -117,12 +117,14 @@ func (h *historian[T]) lastRebuild() Rebuild {
 }
 
 // replayAll reads history into the present generation and notes that it is complete. It goes on beside the group,
-// which brings what is newer; versions make the overlap harmless.
+// which brings what is newer; versions make the overlap harmless. If another generation becomes the present one
+// meanwhile, that one lacks what was replayed before; whoever rebuilt it reads history once more.
 func (h *historian[T]) replayAll(ctx context.Context) error {
+	began := h.replica.generations.Present()
 	if err := h.replayInto(ctx, h.lanes); err != nil {
 		return err
 	}
-	return h.replica.generations.SetReplayed(ctx)
+	return h.replica.generations.SetReplayed(ctx, began.Number)
 }
 
 // replayInto reads every channel of the kind up to its last event of now, into the given lanes.

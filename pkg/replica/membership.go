@@ -135,5 +135,5 @@ func (c *Consumer[T]) needsReplay(ctx context.Context) (bool, error) {
 		}
 	}
 	// A new group is sent everything from the beginning, which is the replay.
-	return false, c.replica.generations.SetReplayed(ctx)
+	return false, c.replica.generations.SetReplayed(ctx, m.Generation)
 }

@@ -294,7 +294,8 @@ func (w *world) endRebuild(rt *rapid.T) {
 	for len(w.filled) < len(w.log) {
 		w.fill(rt)
 	}
-	if err := w.members[0].generations.MakePresent(context.Background(), w.next.Number); err != nil {
+	number := w.next.Number
+	if err := w.members[0].generations.MakePresent(context.Background(), number); err != nil {
 		rt.Fatal(err)
 	}
 	w.next = nil
@@ -304,7 +305,7 @@ func (w *world) endRebuild(rt *rapid.T) {
 		acked := w.replay(rt, w.members[0].handle, batch(rt, left))
 		left = slices.DeleteFunc(left, func(s int) bool { return slices.Contains(acked, s) })
 	}
-	if err := w.members[0].generations.SetReplayed(context.Background()); err != nil {
+	if err := w.members[0].generations.SetReplayed(context.Background(), number); err != nil {
 		rt.Fatal(err)
 	}
 }

@@ -369,7 +369,7 @@ func TestARebuildDoesNotReactToHistoryAgain(t *testing.T) {
 	}
 	// history once more, and what is new
 	handle(t, r, post.sayFrom("x", 0, 4)...)
-	if err := r.generations.SetReplayed(t.Context()); err != nil {
+	if err := r.generations.SetReplayed(t.Context(), next.Number); err != nil {
 		t.Fatal(err)
 	}
 	handle(t, r, post.sayFrom("x", 5, 6)...)

@@ -56,13 +56,14 @@ func (r *Replica[T]) retry(ctx context.Context, lot *parking.Lot, entry parking.
 	return d.Verdict, parked, nil
 }
 
-// takeOverParked handles again what an earlier release has parked, so that it is parked, kept or applied as today.
+// takeOverParked handles again what an earlier release has parked, so that it is parked, kept or applied as today. Each
+// event goes once it is handled. The collection stays: during an upgrade a member of the earlier release may park there
+// at any moment, and the next start takes that over.
 func (r *Replica[T]) takeOverParked(ctx context.Context) error {
 	earlier, err := parking.OpenEarlier(ctx, r.db, parking.Config{Now: r.config.Now, Page: r.config.ParkingPage})
 	if err != nil {
 		return err
 	}
-	foreign := 0
 	for after, more := "", true; more; {
 		entries, next, err := earlier.List(ctx, after, r.config.ParkingPage)
 		if err != nil {
@@ -70,16 +71,11 @@ func (r *Replica[T]) takeOverParked(ctx context.Context) error {
 		}
 		for _, entry := range entries {
 			_, _, err := r.retry(ctx, earlier, entry)
-			if errors.Is(err, ErrForeign) {
-				foreign++ // another kind takes it over
-			} else if err != nil {
+			if err != nil && !errors.Is(err, ErrForeign) { // another kind takes that over
 				return fmt.Errorf("take over what an earlier release has parked: %w", err)
 			}
 		}
 		after, more = next, next != ""
 	}
-	if foreign > 0 {
-		return nil
-	}
-	return r.db.Drop(ctx, parking.EarlierName)
+	return nil
 }

@@ -104,7 +104,7 @@ func TestARebuildFromReservingToReplayed(t *testing.T) {
 		t.Errorf("the mark is %+v, %v", s, err)
 	}
 	// and without once it is complete, also for one that has not looked before.
-	if err := g.SetReplayed(t.Context()); err != nil {
+	if err := g.SetReplayed(t.Context(), 2); err != nil {
 		t.Fatal(err)
 	}
 	for _, instance := range []*Generations{g, other, late} {

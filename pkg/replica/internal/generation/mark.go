@@ -92,12 +92,15 @@ func (m Mark) Change(ctx context.Context, change func(*State) bool) error {
 	}
 }
 
-// SetReplayed notes that the present generation is complete. Another instance may have noted it already.
-func (m Mark) SetReplayed(ctx context.Context) error {
+// SetReplayed notes that a generation is complete, if it still is the present one. Another instance may have noted it
+// already.
+func (m Mark) SetReplayed(ctx context.Context, generation int) error {
 	return m.Change(ctx, func(s *State) bool {
-		known := s.Replayed
+		if s.Replayed || s.Generation != generation {
+			return false
+		}
 		s.Replayed, s.Before = true, 0
-		return !known
+		return true
 	})
 }
 
