@@ -16,8 +16,9 @@ type Reaction[T any] struct {
 	// ID names the own entity.
 	ID event.ID
 	// Rule decides, as in Change. An entity that is missing comes at event.None with the zero state, and is created by
-	// what the rule returns for it. The rule may be asked several times and must have no side effects; asked about its
-	// own result it returns ErrNoChange, because a crash repeats reactions.
+	// what the rule returns for it. The rule may be asked several times and must have no side effects. It returns
+	// ErrNoChange if this event of its source, or a later one, has been reacted to: reactions are repeated, and not only
+	// the last one (replica.Reactor).
 	Rule func(Entity[T]) (T, error)
 	// Source names what the event is about. Once one reaction of a source is refused, those behind it are left alone.
 	Source event.ID
@@ -25,8 +26,9 @@ type Reaction[T any] struct {
 
 // React applies many reactions in their order, with one write for all entities, and returns those that their rule
 // refuses, by index. All others are durable on return, each with its event. If another writer was first at an entity,
-// its reactions are decided again, and only those. fault.Unavailable if an entity has no room for its events; then, and
-// on errors of the store, any of the reactions may be undone. React may be called concurrently with all other methods.
+// its reactions are decided again, and only those. A refusal stands; one that comes so late may leave a later reaction
+// of its source at another entity done. fault.Unavailable if an entity has no room for its events; then, and on errors
+// of the store, any of the reactions may be undone. React may be called concurrently with all other methods.
 func (e *Entities[T]) React(ctx context.Context, reactions []Reaction[T]) (refused map[int]error, err error) {
 	ids := make([]string, len(reactions))
 	for i, r := range reactions {

@@ -58,9 +58,11 @@ const (
 type Turn[T any] = decide.Turn[T]
 
 // Reactor changes entities of one's own because of events; package outbox has one. It is called before the replicas
-// advance, with the turns of a batch: in version order for each entity, never two batches with one entity at once.
-// What it returns as done is durable. It must be idempotent, because a crash before the replicas have advanced repeats
-// it. A rebuild reacts only to versions that the generation before has not reached.
+// advance, with the turns of a batch, in version order for each entity. What it returns as done is durable. A turn may
+// be repeated, also after later ones of its entity: by a crash before the replicas have advanced, by a member that was
+// held up while another one went on, and by the group behind a rebuild that was ahead of it. The reaction to a version
+// that was reacted to, or was passed, must change nothing. A rebuild reacts only to versions that the generation before
+// has not reached.
 type Reactor[T any] interface {
 	// React returns the turns that are refused, by index, each with its reason: those count as attempts of their
 	// events. Turns of an entity behind a refused one are left alone. An error means that any of them may be undone:
