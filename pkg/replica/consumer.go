@@ -194,7 +194,7 @@ func (c *Consumer[T]) watchRetention(ctx context.Context) {
 	}
 }
 
-// handle gives a batch to the replica; where the store is away it ends the turn, and until the next one
+// handle gives a batch to the replica. If the store is away it ends the turn, and until the next one
 // everything taken is given back at once.
 func (c *Consumer[T]) handle(ctx context.Context, batch []*delivery[T]) {
 	c.mu.Lock()

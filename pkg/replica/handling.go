@@ -250,7 +250,7 @@ func (h handling[T]) settle(ctx context.Context, groups []decide.Group[T], decis
 	return left, err
 }
 
-// refusedIDs are the entities of which a write is not known to be stored.
+// refusedIDs are the entities whose write is not known to be stored.
 func refusedIDs[T any](err error, groups []decide.Group[T]) map[string]bool {
 	if err == nil {
 		return nil

@@ -17,7 +17,7 @@ import (
 
 // Rebuild is how the last rebuild on this member went.
 type Rebuild struct {
-	// Running says that it goes on; else it has ended, at Ended, with Error or in success. Ended is Started and the
+	// Running reports that it goes on; else it has ended, at Ended, with Error or in success. Ended is Started and the
 	// time that it took, never less: the clock may be set meanwhile.
 	Running    bool      `json:"running"`
 	Generation int       `json:"generation,omitempty"`

@@ -93,7 +93,7 @@ func (c *Consumer[T]) batchBound() int {
 	return min(c.window.Size(), c.config.MaxBatch)
 }
 
-// learn tells the window of a batch that was settled.
+// learn lets the window learn from a batch that was settled.
 func (c *Consumer[T]) learn(b window.Batch) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

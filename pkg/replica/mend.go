@@ -118,7 +118,7 @@ func (h handling[T]) parkedUpTo(ctx context.Context, img *decide.Image[T]) (ids 
 
 // DropEarly removes the events that are kept or parked behind the version that an entity waits for: a person has
 // decided that it will never come, as when somebody published an event of their own. The entity stays at its version;
-// one of which no event was applied is not seen, as before. Durable on return; a crash or an error may leave some of
+// one without an applied event is not seen, as before. Durable on return; a crash or an error may leave some of
 // them parked. A rebuild meets them in the broker's history again. store.ErrNotFound if no version is missing, also
 // if the next one has come and could not be applied yet.
 func (r *Replica[T]) DropEarly(ctx context.Context, id event.ID) error {

@@ -150,7 +150,7 @@ func (s *api) show(w http.ResponseWriter, r *http.Request) error {
 	return write(w, http.StatusOK, order)
 }
 
-// cancel answers 204 when the ticket is free again and the event durable, also where it was so before.
+// cancel answers 204 when the ticket is free again and the event durable, also if that was so before.
 func (s *api) cancel(w http.ResponseWriter, r *http.Request) error {
 	user, _ := identity.FromContext(r.Context())
 	id, err := httpapi.PathID(r, "id")

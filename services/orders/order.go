@@ -71,7 +71,7 @@ func (o Order) CheckOwner(user event.ID) error {
 	return nil
 }
 
-// kind tells how orders are kept.
+// kind is how orders are kept.
 func kind() outbox.Kind[Order] {
 	return outbox.Kind[Order]{Key: key, Index: index, Announce: announce}
 }
@@ -91,7 +91,7 @@ func index(order outbox.Entity[Order]) map[string]string {
 	return map[string]string{userIndex: string(order.State.UserID)}
 }
 
-// announce is the event that tells the others of an order at its version.
+// announce is the event that announces an order at its version.
 func announce(order outbox.Entity[Order]) (event.Subject, []byte, error) {
 	o := order.State
 	switch o.Status {

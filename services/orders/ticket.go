@@ -10,11 +10,11 @@ type Ticket struct {
 	Title  string      `json:"title"`
 	Price  event.Price `json:"price"`
 	UserID event.ID    `json:"userId"`
-	// OrderID names the order that the tickets service knows to hold it; empty where there is none.
+	// OrderID names the order that the tickets service knows to hold it; empty if there is none.
 	OrderID event.ID `json:"orderId,omitempty"`
 }
 
-// ticketKind tells how tickets are replicated.
+// ticketKind is how tickets are replicated.
 func ticketKind() replica.Kind[Ticket] {
 	return replica.Kind[Ticket]{
 		Name:     "ticket",

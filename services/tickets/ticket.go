@@ -80,7 +80,7 @@ func checkPrice(p event.Price) error {
 	return nil
 }
 
-// announce is the event that tells the others of a ticket at its version.
+// announce is the event that announces a ticket at its version.
 func announce(ticket outbox.Entity[Ticket]) (event.Subject, []byte, error) {
 	payload := event.Ticket{
 		ID: ticket.ID, Version: ticket.Version,

@@ -25,7 +25,7 @@ type Room struct{ Events, Bytes int }
 
 // Source is what an image is made of.
 type Source struct {
-	// Record is the replica's; the zero record stands for an entity of which nothing is known.
+	// Record is the replica's; the zero record stands for an unknown entity.
 	Record store.Record
 	// Reacted is the version that the generation before has reacted to; event.None if there is none.
 	Reacted event.Version
@@ -50,10 +50,10 @@ type Image[T any] struct {
 	stored   []byte // the state as it was read, while nobody needed it decoded
 	state    T      // else this
 	early    map[int64]store.Event
-	// overflow says that early events of this entity may be parked. waiting are those known here.
+	// overflow reports that early events of this entity may be parked. waiting are those known here.
 	overflow bool
 	waiting  waiting
-	// conflicts are early events of which another one with the same version was applied.
+	// conflicts are early events whose version was applied with other content.
 	conflicts []parking.Entry
 	// failing is the kept or parked event that is next and could not be applied.
 	failing *failing
@@ -61,7 +61,7 @@ type Image[T any] struct {
 	// somebody reacts.
 	released []Released
 	turns    []Turn[T]
-	// dirty says that the image differs from the record.
+	// dirty reports that the image differs from the record.
 	dirty bool
 }
 

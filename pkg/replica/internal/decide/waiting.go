@@ -16,8 +16,8 @@ import (
 type waiting struct {
 	entries []waitingEntry // by version, then sequence
 	passed  []parking.Entry
-	// more says that the lot may have others behind those that were read, of which read are left. empty says that it
-	// was read and has none.
+	// more reports that the lot may have others behind those that were read; read counts what is left of those. empty
+	// reports that it was read and has none.
 	more, empty bool
 	read        int
 }

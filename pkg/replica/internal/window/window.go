@@ -43,7 +43,7 @@ type Window struct {
 	limit       time.Duration // events older than this are too old
 	quiet       time.Duration
 	least, most int
-	channels    int // on each of which the member may hold that many
+	channels    int // the member may hold that many on each
 
 	size     int
 	since    time.Time // when the member joined with this size
