@@ -38,8 +38,11 @@ func TestTheTutorialsScripts(t *testing.T) {
 			t.Errorf("the second listener was sent %q again", line)
 		}
 	}
-	// and orders, which such an event is no use to, has parked all three
-	eventually(t, "the events are parked", func() bool { return len(parked(t, s)) == 3 })
+	// and orders, which such an event is no use to, has parked it once and counted all three
+	eventually(t, "the event is parked, with three attempts", func() bool {
+		entries := parked(t, s)
+		return len(entries) == 1 && entries[0].Attempts == 3
+	})
 	awaitOthersLag(t, s)
 }
 
