@@ -8,6 +8,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/bus/bustest/membus"
@@ -149,8 +150,10 @@ func TestAReplayHoldsWhatFits(t *testing.T) {
 func TestAReplayHoldsUpNothingElse(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		server := membus.New(t)
-		r := lostStore(t, server, newEntities("e", 10)...)
-		// given a replay that does not end, because what it needs is dropped for ever
+		lost := lostStore(t, server, newEntities("e", 10)...)
+		// given a store in which writes take a while, so that the member holds as many events as it may,
+		r := openHistories(t, historyKind(), &pacedDB{Database: lost.db, perWrite: time.Millisecond})
+		// and a replay that does not end, because what it needs is dropped for ever
 		server.Drop(func(client string, m bus.Message) bool { return client == "member" && m.Sequence <= 10 })
 		taken := &takings{}
 		c, _ := runConsumer(t, r, watchedBus{server.Connect("member"), taken})
