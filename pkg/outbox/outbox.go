@@ -29,6 +29,10 @@ import (
 // event is published.
 var ErrNoChange = errors.New("nothing changes")
 
+// ErrSilent is returned by a rule together with a state that other services do not see. The state is stored at the
+// version that the entity stands at, and no event is published. A missing entity cannot begin that way.
+var ErrSilent = errors.New("stored without a version")
+
 // Entity is an entity with the version its state stands at.
 type Entity[T any] struct {
 	ID      event.ID
@@ -42,7 +46,8 @@ type Kind[T any] struct {
 	Key func(Entity[T]) string
 	// Index returns the values that List can select by; nil if there are none.
 	Index func(Entity[T]) map[string]string
-	// Announce returns the event of this version; nil for a kind that has no events.
+	// Announce returns the event of this version; nil for a kind that has no events. An empty subject means that this
+	// version has none. Only a kind whose events are facts may leave one out: followers of versions would wait for it.
 	Announce func(Entity[T]) (event.Subject, []byte, error)
 	// MaxAttempts is how often Change decides before it gives up. With each failed attempt another writer's change
 	// went through, so only a steady crowd on one entity reaches it. Default 50.
@@ -79,7 +84,11 @@ func (e *Entities[T]) create(ctx context.Context, id event.ID, hash string, stat
 	}
 	defer unlock()
 	created := Entity[T]{ID: id, Version: 0, State: state}
-	return created, e.write(ctx, created, 0, hash, nil)
+	emit, err := e.eventsOf(created)
+	if err != nil {
+		return created, err
+	}
+	return created, e.write(ctx, created, 0, hash, emit, nil)
 }
 
 // Get reads an entity. It returns store.ErrNotFound if there is none.
@@ -112,8 +121,8 @@ func (e *Entities[T]) List(ctx context.Context, q store.Query) ([]Entity[T], err
 // together with the event of that version; both are durable on return. If another writer was first,
 // it reads and decides again, so rule may be called several times and must have no side effects. After
 // Kind.MaxAttempts attempts it returns store.ErrConflict. An error of rule comes back as it is and nothing
-// is written; for ErrNoChange the entity is returned with no error. While store.MaxOutbox events of this
-// entity wait for the bus, the change is refused with fault.Unavailable.
+// is written, but ErrNoChange and ErrSilent are none. While store.MaxOutbox events of this entity wait for the bus, a
+// change that is not silent is refused with fault.Unavailable.
 func (e *Entities[T]) Change(ctx context.Context, id event.ID, rule func(Entity[T]) (T, error)) (Entity[T], error) {
 	unlock, err := e.locks.lock(ctx, string(id))
 	if err != nil {
@@ -143,37 +152,47 @@ func (e *Entities[T]) changeOnce(ctx context.Context, id event.ID, rule func(Ent
 		return Entity[T]{}, err
 	}
 	state, err := rule(current)
+	next, emit, err := e.decided(current, state, err, len(record.Outbox))
 	if errors.Is(err, ErrNoChange) {
 		return current, nil
 	}
 	if err != nil {
 		return Entity[T]{}, err
 	}
-	if len(record.Outbox) >= store.MaxOutbox {
-		return Entity[T]{}, fault.New(fault.Unavailable, "too many changes are waiting to be published; try again later")
-	}
-	next := Entity[T]{ID: id, Version: current.Version.Next(), State: state}
 	for _, version := range inMemory {
 		delete(record.Outbox, version)
 	}
-	return next, e.write(ctx, next, record.Revision, hashOf(record.State), record.Outbox)
+	return next, e.write(ctx, next, record.Revision, hashOf(record.State), emit, record.Outbox)
+}
+
+// decided returns the entity and the events that a rule makes of the current one, given how many of its events wait.
+// It returns the rule's error unless that is ErrSilent.
+func (e *Entities[T]) decided(current Entity[T], state T, err error, waiting int) (next Entity[T], emit []store.Event, _ error) {
+	silent := errors.Is(err, ErrSilent)
+	switch {
+	case err != nil && !silent:
+		return current, nil, err
+	case silent && current.Version == event.None:
+		return current, nil, fmt.Errorf("create %s: %w", current.ID, err)
+	case silent:
+		return Entity[T]{ID: current.ID, Version: current.Version, State: state}, nil, nil
+	case waiting >= store.MaxOutbox:
+		return current, nil, fault.New(fault.Unavailable, "too many changes are waiting to be published; try again later")
+	}
+	next = Entity[T]{ID: current.ID, Version: current.Version.Next(), State: state}
+	emit, err = e.eventsOf(next)
+	return next, emit, err
 }
 
 // write stores entity over the revision that was read, with the hash of the request that created it. It offers the
-// entity's event to the relay, together with older events that were not in memory. The caller holds the entity's lock:
-// that keeps the offers of one process in version order.
-func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64, hash string, older map[int64]store.Event) error {
+// entity's events to the relay, together with older events that were not in memory. The caller holds the entity's
+// lock: that keeps the offers of one process in version order.
+func (e *Entities[T]) write(ctx context.Context, entity Entity[T], revision int64, hash string, emit []store.Event, older map[int64]store.Event) error {
 	w, err := e.writeOf(entity, revision, hash)
 	if err != nil {
 		return err
 	}
-	if e.kind.Announce != nil {
-		ev, err := e.eventOf(entity)
-		if err != nil {
-			return err
-		}
-		w.Emit = []store.Event{ev}
-	}
+	w.Emit = emit
 	err = e.records.Put(ctx, w)
 	switch {
 	case err == nil:

@@ -7,7 +7,6 @@ import (
 	"slices"
 
 	"ticketing/pkg/event"
-	"ticketing/pkg/fault"
 	"ticketing/pkg/store"
 )
 
@@ -17,8 +16,8 @@ type Reaction[T any] struct {
 	ID event.ID
 	// Rule decides, as in Change. An entity that is missing comes at event.None with the zero state, and is created by
 	// what the rule returns for it. The rule may be asked several times and must have no side effects. It returns
-	// ErrNoChange if this event of its source, or a later one, has been reacted to: reactions are repeated, and not only
-	// the last one (replica.Reactor).
+	// ErrNoChange if the entity is as the event asks for: reactions are repeated, and not only the last one
+	// (replica.Reactor). It may return ErrSilent.
 	Rule func(Entity[T]) (T, error)
 	// Source names what the event is about. Once one reaction of a source is refused, those behind it are left alone.
 	Source event.ID
@@ -78,7 +77,7 @@ func (e *Entities[T]) reactOnce(ctx context.Context, ids []string, reactions []R
 		for _, version := range inMemory[id] {
 			delete(c.record.Outbox, version)
 		}
-		if c.entity.Version == c.stands {
+		if !c.changed {
 			if e.kind.Announce != nil { // it may have been written by an attempt that was thought to have failed
 				e.relay.offerOlder(id, c.record.Outbox)
 			}
@@ -100,21 +99,22 @@ func (e *Entities[T]) reactOnce(ctx context.Context, ids []string, reactions []R
 
 // change is an own entity in memory while reactions to it are decided.
 type change[T any] struct {
-	record store.Record
-	entity Entity[T]
-	stands event.Version // the one that is stored
-	emit   []store.Event
+	record  store.Record
+	entity  Entity[T]
+	changed bool
+	emit    []store.Event
 }
 
 func newChange[T any](id string, record store.Record) (*change[T], error) {
 	if record.Revision == 0 {
-		return &change[T]{entity: Entity[T]{ID: event.ID(id), Version: event.None}, stands: event.None}, nil
+		return &change[T]{entity: Entity[T]{ID: event.ID(id), Version: event.None}}, nil
 	}
 	entity, err := entityOf[T](record)
-	return &change[T]{record: record, entity: entity, stands: entity.Version}, err
+	return &change[T]{record: record, entity: entity}, err
 }
 
-// decideAll applies the reactions to the entities that are there, in order. It is pure but for the clock.
+// decideAll applies the reactions to the entities that are there, in order. It is pure but for the clock. An outbox
+// without room says nothing about a reaction, so it ends them all.
 func (e *Entities[T]) decideAll(changes map[string]*change[T], reactions []Reaction[T], refused map[int]error) error {
 	stopped := map[event.ID]bool{}
 	for i, r := range reactions {
@@ -129,21 +129,15 @@ func (e *Entities[T]) decideAll(changes map[string]*change[T], reactions []React
 		if errors.Is(err, ErrNoChange) {
 			continue
 		}
-		if err != nil {
+		if err != nil && !errors.Is(err, ErrSilent) {
 			refused[i], stopped[r.Source] = err, true
 			continue
 		}
-		if len(c.record.Outbox)+len(c.emit) >= store.MaxOutbox {
-			return fault.New(fault.Unavailable, "too many changes are waiting to be published; try again later")
+		next, emit, err := e.decided(c.entity, state, err, len(c.record.Outbox)+len(c.emit))
+		if err != nil {
+			return err
 		}
-		c.entity = Entity[T]{ID: r.ID, Version: c.entity.Version.Next(), State: state}
-		if e.kind.Announce != nil {
-			ev, err := e.eventOf(c.entity)
-			if err != nil {
-				return err
-			}
-			c.emit = append(c.emit, ev)
-		}
+		c.entity, c.changed, c.emit = next, true, append(c.emit, emit...)
 	}
 	return nil
 }
@@ -194,11 +188,17 @@ func (e *Entities[T]) writeOf(entity Entity[T], revision int64, hash string) (st
 	return w, nil
 }
 
-// eventOf is the event of an entity at its version.
-func (e *Entities[T]) eventOf(entity Entity[T]) (store.Event, error) {
+// eventsOf returns the event of an entity at its version, or nothing if that has none.
+func (e *Entities[T]) eventsOf(entity Entity[T]) ([]store.Event, error) {
+	if e.kind.Announce == nil {
+		return nil, nil
+	}
 	subject, data, err := e.kind.Announce(entity)
 	if err != nil {
-		return store.Event{}, fmt.Errorf("announce %s: %w", entity.ID, err)
+		return nil, fmt.Errorf("announce %s: %w", entity.ID, err)
 	}
-	return store.Event{Channel: string(subject), At: e.now(), Data: data}, nil
+	if subject == "" {
+		return nil, nil
+	}
+	return []store.Event{{Channel: string(subject), At: e.now(), Data: data}}, nil
 }
