@@ -33,6 +33,9 @@ const (
 	SubjectPaymentCreated     Subject = "payment:created"
 )
 
+// Terminal reports whether an event on the channel ends its entity's history (docs/contract.md, Verdicts).
+func (s Subject) Terminal() bool { return s == SubjectOrderCancelled || s == SubjectOrderCompleted }
+
 // Payload is a pointer to a payload type, such as Ticket. It lets Encode and Decode be called with the plain type:
 // Decode[event.Ticket](subject, data).
 type Payload[T any] interface {

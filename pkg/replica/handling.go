@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
@@ -136,39 +137,45 @@ func (h handling[T]) image(id event.ID, from decide.Source) *decide.Image[T] {
 	return decide.NewImage(h.kind, decide.Room{Events: h.config.MaxEarly, Bytes: h.config.MaxEarlyBytes}, id, from)
 }
 
-// react reacts to everything that was applied. A group with a refused turn is decided again, up to that.
+// react reacts to everything that was applied. A group with a refused turn is decided again without it, until none is
+// refused.
 func (h handling[T]) react(ctx context.Context, groups []decide.Group[T], sources []decide.Source, decisions []decide.Decision[T]) error {
-	var turns []Turn[T]
-	var of []int // the group of each turn
-	for i, d := range decisions {
-		turns = append(turns, d.Turns...)
-		for range d.Turns {
-			of = append(of, i)
+	left := make([]int, len(groups)) // the groups to react to
+	for i := range left {
+		left[i] = i
+	}
+	for {
+		var turns []Turn[T]
+		var of []int // the group of each turn
+		for _, i := range left {
+			turns = append(turns, decisions[i].Turns...)
+			of = append(of, slices.Repeat([]int{i}, len(decisions[i].Turns))...)
+		}
+		if len(turns) == 0 {
+			return nil
+		}
+		refused, err := h.reactor.React(ctx, turns)
+		if err != nil {
+			return fmt.Errorf("react to %d events of %s: %w", len(turns), h.kind.Name, err)
+		}
+		left = left[:0]
+		for turn, reason := range refused {
+			if isAway(reason) {
+				return reason
+			}
+			i := of[turn]
+			if sources[i].Refused == nil {
+				sources[i].Refused = map[event.Version]error{}
+			}
+			sources[i].Refused[turns[turn].Version] = reason
+			left = append(left, i)
+		}
+		slices.Sort(left)
+		left = slices.Compact(left)
+		for _, i := range left {
+			decisions[i] = groups[i].Decide(h.image(groups[i].ID, sources[i]))
 		}
 	}
-	if len(turns) == 0 {
-		return nil
-	}
-	refused, err := h.reactor.React(ctx, turns)
-	if err != nil {
-		return fmt.Errorf("react to %d events of %s: %w", len(turns), h.kind.Name, err)
-	}
-	for turn, reason := range refused {
-		if isAway(reason) {
-			return reason
-		}
-		i := of[turn]
-		if sources[i].Refused == nil {
-			sources[i].Refused = map[event.Version]error{}
-		}
-		sources[i].Refused[turns[turn].Version] = reason
-	}
-	for i, from := range sources {
-		if from.Refused != nil {
-			decisions[i] = groups[i].Decide(h.image(groups[i].ID, from))
-		}
-	}
-	return nil
 }
 
 // write counts, parks and writes what was decided.
@@ -276,6 +283,9 @@ func (h handling[T]) count(ctx context.Context, failed decide.Attempt[T]) (parke
 		return false, failed.Cause
 	}
 	limit := h.config.MaxAttempts
+	if errors.As(failed.Cause, &hopeless{}) {
+		limit = 1
+	}
 	if d := failed.Delivery; d != nil && d.Limit > 0 && !failed.Kept {
 		limit = d.Limit
 	}

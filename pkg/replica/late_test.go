@@ -10,7 +10,7 @@ import (
 )
 
 // Turns are repeated, also after later ones of their entity, though each event is applied once. This is what a Reactor
-// has to be ready for.
+// has to be ready for. The last turn is of the version that the replica stands at.
 func TestTurnsAreRepeatedAfterLaterOnes(t *testing.T) {
 	t.Run("by a member that was held up while another one went on", func(t *testing.T) {
 		db := &racingDB{Database: memstore.New()}
@@ -21,7 +21,17 @@ func TestTurnsAreRepeatedAfterLaterOnes(t *testing.T) {
 		goOn := func() { handle(t, other, post.redeliver(1, 2, zero.message.Data), post.say("x", 1)) }
 		db.between.Store(&goOn)
 		handle(t, late, zero)
-		wantTurns(t, late, react, 0, 1, 0)
+		wantTurns(t, late, react, 0, 1, 0, 1)
+	})
+	t.Run("by a crash between the reaction and the replica", func(t *testing.T) {
+		react := &reactions{}
+		r := openHistories(t, react.kind(), memstore.New())
+		post := newMail(react.kind())
+		handle(t, r, post.sayFrom("x", 0, 1)...)
+		// what a member that died had made of version 0, after another one had applied version 1
+		react.seen = append(react.seen, 0)
+		handle(t, r, post.redeliver(1, 2, sayData("x", 0, "text 0")))
+		wantTurns(t, r, react, 0, 1, 0, 1)
 	})
 	t.Run("by the group behind a rebuild that was ahead of it", func(t *testing.T) {
 		react := &reactions{}

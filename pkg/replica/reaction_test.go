@@ -25,7 +25,7 @@ type reactions struct {
 func (r *reactions) kind() Kind[history] {
 	kind := historyKind()
 	kind.React = perTurn(func(_ event.ID, version event.Version, after history) error {
-		if after.Text != fmt.Sprint("text ", version) {
+		if after.Text != fmt.Sprint("text ", version) && after.Text != "other content" {
 			return fmt.Errorf("reaction to %d was given the state %+v", version, after)
 		}
 		r.seen = append(r.seen, version)
@@ -168,5 +168,40 @@ func TestOneDeliveryIsOneAttempt(t *testing.T) {
 	notes := mustListNotes(t, a)
 	if len(notes) != 1 || !strings.Contains(string(notes[0].State), `"attempts":1,`) {
 		t.Errorf("noted: %s", notes[0].State)
+	}
+}
+
+// A refusal that no retry can change parks its event at once, and what is behind it waits for a person.
+func TestAHopelessEventIsParkedAtOnce(t *testing.T) {
+	react := &reactions{fail: map[event.Version]error{1: Hopeless(errNoSeat)}}
+	r := openHistories(t, react.kind(), memstore.New())
+	post := newMail(react.kind())
+	handle(t, r, post.sayFrom("x", 0, 2)...)
+	parked := mustListParked(t, r)
+	if len(parked) != 1 || parked[0].Reason != parking.Failed || parked[0].Attempts != 1 || !strings.Contains(parked[0].Error, errNoSeat.Error()) {
+		t.Errorf("parked %+v", parked)
+	}
+	if post.settled[2] != nil {
+		t.Errorf("settled with %v, want it acknowledged", post.settled[2])
+	}
+	if err := Hopeless(errNoSeat); !errors.Is(err, errNoSeat) {
+		t.Errorf("%v does not match its reason", err)
+	}
+}
+
+// What is behind a repeat that is refused is reacted to all the same, and the repeat comes again.
+func TestARefusedRepeatHoldsUpNothing(t *testing.T) {
+	react := &reactions{}
+	r := openHistories(t, react.kind(), memstore.New())
+	post := newMail(react.kind())
+	handle(t, r, post.say("x", 0))
+	react.fail, react.seen = map[event.Version]error{0: errNoSeat}, nil
+	again := post.redeliver(1, 2, sayData("x", 0, "text 0"))
+	handle(t, r, again, post.say("x", 1))
+	if diff := cmp.Diff([]event.Version{0, 1}, react.seen); diff != "" {
+		t.Errorf("turns (-want +got):\n%s", diff)
+	}
+	if again.Verdict != Failed || post.settled[1] == nil || post.settled[2] != nil {
+		t.Errorf("verdict %v, settled %v", again.Verdict, post.settled)
 	}
 }

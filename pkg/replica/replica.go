@@ -58,11 +58,14 @@ const (
 type Turn[T any] = decide.Turn[T]
 
 // Reactor changes entities of one's own because of events; package outbox has one. It is called before the replicas
-// advance, with the turns of a batch, in version order for each entity. What it returns as done is durable. A turn may
-// be repeated, also after later ones of its entity: by a crash before the replicas have advanced, by a member that was
-// held up while another one went on, and by the group behind a rebuild that was ahead of it. The reaction to a version
-// that was reacted to, or was passed, must change nothing. A rebuild reacts only to versions that the generation before
-// has not reached.
+// advance, with the turns of a batch, in version order for each entity. What it returns as done is durable.
+//
+// A turn may be repeated, also after later ones of its entity: by a crash before the replicas have advanced, by a member
+// that was held up while another one went on, and by the group behind a rebuild that was ahead of it. Before such an
+// event is acknowledged, the version that the replica stands at has its turn once more. So a reaction that makes the
+// own entity agree with the replica as it stands ends right, whatever was repeated; one that counts must remember the
+// version it has reacted to. Versions that an event of the same batch ends (event.Subject.Terminal) get no turn. A
+// rebuild reacts only to versions that the generation before has not reached.
 type Reactor[T any] interface {
 	// React returns the turns that are refused, by index, each with its reason: those count as attempts of their
 	// events. Turns of an entity behind a refused one are left alone. An error means that any of them may be undone:
@@ -70,6 +73,14 @@ type Reactor[T any] interface {
 	// are tried again for ever.
 	React(ctx context.Context, turns []Turn[T]) (refused map[int]error, err error)
 }
+
+// Hopeless marks the reason of a refusal that no retry can change: the event is parked at once, with that reason.
+func Hopeless(reason error) error { return hopeless{reason} }
+
+type hopeless struct{ error }
+
+// Unwrap returns the reason.
+func (h hopeless) Unwrap() error { return h.error }
 
 // isAway reports whether an attempt says nothing about the event: the store did not serve it, the outbox of an entity
 // that a reaction changes has no room until the bus has taken some of it, or the attempt was given up.

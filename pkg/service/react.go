@@ -9,9 +9,10 @@ import (
 )
 
 // Reaction is what an event does to an entity of the service's own: it names the entity and the rule to apply to it. It
-// is pure. The rule gets the entity as it is, at event.None if it is missing, and returns outbox.ErrNoChange if the
-// event, or a later one of its entity, has been reacted to: reactions are repeated (replica.Reactor). Any other error
-// counts as an attempt of the event, which is parked at the limit.
+// is pure. The rule gets the entity as it is, at event.None if it is missing, makes it agree with the followed entity as
+// the turn has it, and returns outbox.ErrNoChange if it does: reactions are repeated (replica.Reactor). An error other
+// than outbox.ErrSilent refuses the event: it counts as an attempt, and the event is parked at the limit, or at once if
+// the error is replica.Hopeless.
 type Reaction[T, O any] func(turn replica.Turn[T]) (own event.ID, rule func(outbox.Entity[O]) (O, error))
 
 // React follows another service's entities, as Follow does, and changes own ones because of their events: those of a

@@ -43,7 +43,7 @@ type Group[T any] struct {
 // MayRelease reports whether the group may make a parked event of its entity the next one.
 func (g Group[T]) MayRelease(img *Image[T]) bool {
 	return g.GoesOn || img.HasNext() || slices.ContainsFunc(g.Deliveries, func(d *Delivery[T]) bool {
-		return d.Change.Version <= img.version.Next()
+		return d.Change.Version <= img.version || isNext(img.version, d.Change.Version, terminal(d.Event))
 	})
 }
 

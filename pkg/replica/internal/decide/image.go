@@ -160,17 +160,23 @@ func (img *Image[T]) Write() (store.Write, error) {
 // take decides on one event and applies the decision. errNoRoom comes with Early if the lot is to have it; the error of
 // its reaction comes with Failed.
 func (img *Image[T]) take(change Change[T], ev store.Event) (Verdict, error) {
-	verdict := Compare(img.version, change.Version, func() bool { return img.Says(change) })
+	verdict := Compare(img.version, change.Version, terminal(ev), func() bool { return img.Says(change) })
+	var err error
 	switch verdict {
 	case Apply:
-		if err := img.apply(change); err != nil {
-			return Failed, err
-		}
+		err = img.apply(change, terminal(ev))
+	case Stale:
+		err = img.reactAgain()
 	case Early:
 		return img.keep(change.Version, ev)
 	}
+	if err != nil {
+		return Failed, err
+	}
 	return verdict, nil
 }
+
+func terminal(ev store.Event) bool { return event.Subject(ev.Channel).Terminal() }
 
 // Says reports whether applying the change would leave the state as it is. It compares what the stored state means
 // today, not its bytes: an earlier release may have written it, without a field of today.
@@ -191,20 +197,24 @@ func (img *Image[T]) Says(change Change[T]) bool {
 	return err == nil && bytes.Equal(stored, again)
 }
 
-func (img *Image[T]) apply(change Change[T]) error {
+// apply applies a change. After one that ends the entity's history, nobody needs to react to those before it.
+func (img *Image[T]) apply(change Change[T], ends bool) error {
 	before, err := img.before(change)
 	if err != nil {
 		return err
 	}
 	after := change.Apply(before)
 	if err := img.refused[change.Version]; err != nil {
-		return fmt.Errorf("react to %s %s version %d: %w", img.kind.Name, img.id, change.Version, err)
+		return img.refusal(change.Version, err)
+	}
+	if ends {
+		img.turns = nil
 	}
 	if img.kind.Reacts && change.Version > img.reacted {
 		img.turns = append(img.turns, Turn[T]{img.id, change.Version, after})
 	}
-	img.stored, img.state, img.version = nil, after, change.Version
-	img.drop(int64(change.Version))
+	img.stored, img.state, img.version, img.dirty = nil, after, change.Version, true
+	maps.DeleteFunc(img.early, func(version int64, _ store.Event) bool { return event.Version(version) <= img.version })
 	img.pass()
 	return nil
 }
@@ -249,60 +259,6 @@ func (img *Image[T]) earlyBytes() (n int) {
 		n += len(ev.Data)
 	}
 	return n
-}
-
-// drain applies the kept and parked events that are next, one after the other. It stops at one that fails.
-func (img *Image[T]) drain() {
-	for img.failing == nil {
-		next := img.version.Next()
-		ev, ok := img.early[int64(next)]
-		if !ok {
-			ev, ok = img.waiting.at(next)
-		}
-		if !ok {
-			return
-		}
-		if err := img.applyEvent(ev); err != nil {
-			img.failing = &failing{next, ev, err}
-		}
-	}
-}
-
-// applyEvent applies an event that was kept or parked when it was early.
-func (img *Image[T]) applyEvent(ev store.Event) error {
-	change, err := img.kind.Decode(event.Subject(ev.Channel), ev.Data)
-	if err != nil {
-		return err
-	}
-	if err := img.apply(change); err != nil {
-		return err
-	}
-	img.released = append(img.released, Released{img.version, ev})
-	return nil
-}
-
-// pass lets go of the parked events whose turn is over. Those with the version that the entity stands at now and
-// different content are conflicts.
-func (img *Image[T]) pass() {
-	for _, entry := range img.waiting.pass(img.version) {
-		change, err := img.kind.Decode(event.Subject(entry.Channel), entry.Data)
-		if err == nil && entry.Version == img.version && !img.Says(change) {
-			img.conflicts = append(img.conflicts, entry)
-		}
-	}
-}
-
-// drop removes the kept event of this version, if there is one.
-func (img *Image[T]) drop(version int64) {
-	delete(img.early, version)
-	img.dirty = true
-}
-
-// HasNext reports whether an event has come that is the next one, though it could not be applied.
-func (img *Image[T]) HasNext() bool {
-	_, kept := img.early[int64(img.version.Next())]
-	_, parked := img.waiting.at(img.version.Next())
-	return kept || parked
 }
 
 // EntityName is how an entity is named in the lot and for people: "ticket/<id>".

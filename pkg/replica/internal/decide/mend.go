@@ -10,13 +10,8 @@ func (img *Image[T]) Resync(change Change[T], ahead event.Version) (changed bool
 	if older || (change.Version == img.version && img.Says(change)) {
 		return false, nil
 	}
-	if err := img.apply(change); err != nil {
+	if err := img.apply(change, false); err != nil {
 		return false, err
-	}
-	for version := range img.early {
-		if event.Version(version) <= img.version {
-			img.drop(version)
-		}
 	}
 	img.conflicts = nil // the source decides
 	return true, nil

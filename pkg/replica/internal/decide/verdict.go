@@ -39,11 +39,12 @@ func (v Verdict) String() string {
 	return "undecided"
 }
 
-// Compare compares an event's version with the one stored, event.None if nothing is. sameContent reports whether the
-// event says what is stored; it is asked only if the versions are equal.
-func Compare(stored, version event.Version, sameContent func() bool) Verdict {
+// Compare compares an event's version with the one stored, event.None if nothing is. A terminal event needs no version
+// before it but the first. sameContent reports whether the event says what is stored; it is asked only if the versions
+// are equal.
+func Compare(stored, version event.Version, terminal bool, sameContent func() bool) Verdict {
 	switch {
-	case version == stored.Next():
+	case isNext(stored, version, terminal):
 		return Apply
 	case version > stored:
 		return Early
@@ -52,4 +53,10 @@ func Compare(stored, version event.Version, sameContent func() bool) Verdict {
 	default:
 		return Stale
 	}
+}
+
+// isNext reports whether an event may be applied to what is stored. A terminal event waits for the first version all
+// the same: that one carries the whole entity, so replicas are equal in whatever order events came.
+func isNext(stored, version event.Version, terminal bool) bool {
+	return version == stored.Next() || (terminal && version > stored && stored != event.None)
 }

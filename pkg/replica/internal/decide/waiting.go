@@ -64,12 +64,14 @@ func (w *waiting) has(version event.Version, ev store.Event) bool {
 	return false
 }
 
-// at returns the first event of a version.
-func (w *waiting) at(version event.Version) (store.Event, bool) {
-	if at := w.from(version); at < len(w.entries) && w.entries[at].Version == version {
-		return w.entries[at].Event(), true
+// next returns the first event that may be applied to what is stored.
+func (w *waiting) next(stored event.Version) (event.Version, store.Event, bool) {
+	for _, e := range w.entries {
+		if ev := e.Event(); isNext(stored, e.Version, terminal(ev)) {
+			return e.Version, ev, true
+		}
 	}
-	return store.Event{}, false
+	return event.None, store.Event{}, false
 }
 
 // pass removes the events up to a version and returns them.
