@@ -14,7 +14,9 @@ import (
 
 // silently notes a number without a version.
 func silently(number int) func(outbox.Entity[tally]) (tally, error) {
-	return func(e outbox.Entity[tally]) (tally, error) { return tally{append(e.State.Seen, number)}, outbox.ErrSilent }
+	return func(e outbox.Entity[tally]) (tally, error) {
+		return tally{append(e.State.Seen, number)}, outbox.ErrSilent
+	}
 }
 
 func TestASilentChangeIsStoredWithoutVersionAndEvent(t *testing.T) {

@@ -1,6 +1,7 @@
 package orders
 
 import (
+	"errors"
 	"fmt"
 	"time"
 
@@ -12,13 +13,17 @@ import (
 // Status of an order.
 type Status string
 
-// The states an order goes through here. The Node version's awaiting:payment and complete come with
-// payments.
+// The states an order goes through, in the Node version's words. That has awaiting:payment too, which it never sets.
+//
+//	Created ──> Complete
+//	   └──────> Cancelled
 const (
-	// Created: it holds its ticket.
+	// Created: it holds its ticket until it expires.
 	Created Status = event.OrderStatusCreated
-	// Cancelled: the ticket is free again.
+	// Cancelled: the ticket is free again, by the buyer's wish or because the order has expired.
 	Cancelled Status = "cancelled"
+	// Complete: it is paid, and the ticket is sold.
+	Complete Status = "complete"
 )
 
 // Order is one user's claim on one ticket.
@@ -28,6 +33,8 @@ type Order struct {
 	ExpiresAt event.Time `json:"expiresAt"`
 	// Ticket is what was reserved, as it was at that moment: later changes of the ticket do not reach the order.
 	Ticket Reserved `json:"ticket"`
+	// PaymentID names the payment of a complete order.
+	PaymentID event.ID `json:"paymentId,omitempty"`
 }
 
 // Reserved is the ticket of an order, at the version that was reserved.
@@ -44,22 +51,53 @@ func Reserve(user event.ID, ticket Reserved, now time.Time, window time.Duration
 	return Order{UserID: user, Status: Created, ExpiresAt: event.At(now.Add(window)), Ticket: ticket}
 }
 
-// AsCreated is the order as it was at version 0: only the status changes.
+// AsCreated is the order as it was at version 0.
 func (o Order) AsCreated() Order {
-	o.Status = Created
+	o.Status, o.PaymentID = Created, ""
 	return o
 }
 
-// Cancel gives the ticket back. Only the buyer may; an order that is cancelled already is
-// outbox.ErrNoChange.
+// Cancel gives the ticket back. Only the buyer may, and only before the order is paid: then it returns a Conflict
+// fault. For an order that is cancelled already it returns outbox.ErrNoChange.
 func (o Order) Cancel(user event.ID) (Order, error) {
 	if err := o.CheckOwner(user); err != nil {
 		return o, err
 	}
-	if o.Status == Cancelled {
+	if o.Status == Complete {
+		return o, fault.New(fault.Conflict, "this order is paid and cannot be cancelled")
+	}
+	return o.Expire()
+}
+
+// Expire gives the ticket back because the order's time is over. An order that is paid or cancelled stays as it is: it
+// returns outbox.ErrNoChange.
+func (o Order) Expire() (Order, error) {
+	if o.Status != Created {
 		return o, outbox.ErrNoChange
 	}
 	o.Status = Cancelled
+	return o, nil
+}
+
+var (
+	// errCancelled: an order was paid that had been cancelled. The payments service gives the money back.
+	errCancelled = errors.New("the order was cancelled before it was paid")
+	// errPaid: an order was paid by two payments. No service gives that money back: a person has to.
+	errPaid = errors.New("the order was paid before")
+)
+
+// Pay sells the ticket. An order that was cancelled first stays cancelled: it returns errCancelled. For the payment that
+// the order knows it returns outbox.ErrNoChange, for another one errPaid.
+func (o Order) Pay(payment event.ID) (Order, error) {
+	switch {
+	case o.Status == Cancelled:
+		return o, errCancelled
+	case o.PaymentID == payment:
+		return o, outbox.ErrNoChange
+	case o.Status == Complete:
+		return o, fmt.Errorf("%w, by payment %s", errPaid, o.PaymentID)
+	}
+	o.Status, o.PaymentID = Complete, payment
 	return o, nil
 }
 
@@ -76,8 +114,8 @@ func kind() outbox.Kind[Order] {
 	return outbox.Kind[Order]{Key: key, Index: index, Announce: announce}
 }
 
-// key makes at most one live order for each ticket possible. A cancelled order takes its own id, which
-// frees the ticket in the very write that cancels.
+// key lets one order at a time hold a ticket. A cancelled order takes its own id, which frees the ticket in the very
+// write that cancels. A complete one keeps it for good.
 func key(order outbox.Entity[Order]) string {
 	if order.State.Status == Cancelled {
 		return string(order.ID)
@@ -106,6 +144,11 @@ func announce(order outbox.Entity[Order]) (event.Subject, []byte, error) {
 			ID: order.ID, Version: order.Version, Ticket: event.TicketRef{ID: o.Ticket.ID},
 		})
 		return event.SubjectOrderCancelled, data, err
+	case Complete:
+		data, err := event.Encode(event.OrderCompleted{
+			ID: order.ID, Version: order.Version, Ticket: event.TicketRef{ID: o.Ticket.ID},
+		})
+		return event.SubjectOrderCompleted, data, err
 	}
 	return "", nil, fmt.Errorf("no event tells of status %q", o.Status)
 }

@@ -17,6 +17,8 @@ const (
 	ticketID = event.ID("65a1b2c3d4e5f60718293a4b")
 	buyer    = event.ID("65a1b2c3d4e5f60718293a00")
 	stranger = event.ID("65a1b2c3d4e5f60718293a01")
+
+	paymentID = event.ID("65a1b2c3d4e5f60718293a10")
 )
 
 // at is a time with more digits than an event has.
@@ -45,8 +47,9 @@ func TestReserve(t *testing.T) {
 
 func TestCancel(t *testing.T) {
 	live := Reserve(buyer, reserved(), at, time.Minute)
-	cancelled := live
+	cancelled, paid := live, live
 	cancelled.Status = Cancelled
+	paid.Status, paid.PaymentID = Complete, paymentID
 	for _, tt := range []struct {
 		name   string
 		before Order
@@ -60,6 +63,8 @@ func TestCancel(t *testing.T) {
 		{"by somebody else", live, stranger, live, fault.Forbidden, false},
 		{"by somebody else, again", cancelled, stranger, cancelled, fault.Forbidden, false},
 		{"by nobody", live, "", live, fault.Forbidden, false},
+		{"when it is paid", paid, buyer, paid, fault.Conflict, false},
+		{"by somebody else, when it is paid", paid, stranger, paid, fault.Forbidden, false},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := tt.before.Cancel(tt.user)
@@ -73,14 +78,50 @@ func TestCancel(t *testing.T) {
 	}
 }
 
+func TestFacts(t *testing.T) {
+	live := Reserve(buyer, reserved(), at, time.Minute)
+	cancelled, paid := live, live
+	cancelled.Status = Cancelled
+	paid.Status, paid.PaymentID = Complete, paymentID
+	expire := Order.Expire
+	pay := func(payment event.ID) func(Order) (Order, error) {
+		return func(o Order) (Order, error) { return o.Pay(payment) }
+	}
+	for _, tt := range []struct {
+		name   string
+		before Order
+		fact   func(Order) (Order, error)
+		want   Order
+		err    error
+	}{
+		{"a live order expires", live, expire, cancelled, nil},
+		{"a cancelled one expires", cancelled, expire, cancelled, outbox.ErrNoChange},
+		{"a paid one expires", paid, expire, paid, outbox.ErrNoChange},
+		{"a live order is paid", live, pay(paymentID), paid, nil},
+		{"a cancelled one is paid", cancelled, pay(paymentID), cancelled, errCancelled},
+		{"a paid one is paid again by the same payment", paid, pay(paymentID), paid, outbox.ErrNoChange},
+		{"a paid one is paid again by another", paid, pay("65a1b2c3d4e5f60718293a11"), paid, errPaid},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := tt.fact(tt.before)
+			if diff := cmp.Diff(tt.want, got); diff != "" || !errors.Is(err, tt.err) {
+				t.Errorf("error %v, want %v (-want +got):\n%s", err, tt.err, diff)
+			}
+			if err == nil && got.AsCreated() != live {
+				t.Errorf("as created it is %+v, want %+v", got.AsCreated(), live)
+			}
+		})
+	}
+}
+
 // A live order holds its ticket and no other order can hold it; a cancelled one holds nothing.
 func TestKey(t *testing.T) {
 	live := outbox.Entity[Order]{ID: orderID, State: Reserve(buyer, reserved(), at, time.Minute)}
 	rival := outbox.Entity[Order]{ID: "65a1b2c3d4e5f60718293afe", State: Reserve(stranger, reserved(), at, time.Hour)}
 	elsewhere := live
 	elsewhere.State.Ticket.ID = "65a1b2c3d4e5f60718293a4c"
-	cancelled := live
-	cancelled.State.Status = Cancelled
+	cancelled, paid := live, live
+	cancelled.State.Status, paid.State.Status = Cancelled, Complete
 	for _, tt := range []struct {
 		name  string
 		order outbox.Entity[Order]
@@ -90,6 +131,7 @@ func TestKey(t *testing.T) {
 		{"a rival's", rival, "ticket/65a1b2c3d4e5f60718293a4b"},
 		{"for another ticket", elsewhere, "ticket/65a1b2c3d4e5f60718293a4c"},
 		{"a cancelled one", cancelled, string(orderID)},
+		{"a paid one", paid, "ticket/65a1b2c3d4e5f60718293a4b"},
 	} {
 		if got := kind().Key(tt.order); got != tt.want {
 			t.Errorf("%s has key %s, want %s", tt.name, got, tt.want)
@@ -99,7 +141,7 @@ func TestKey(t *testing.T) {
 
 func TestIndexIsTheBuyer(t *testing.T) {
 	order := outbox.Entity[Order]{ID: orderID, State: Reserve(buyer, reserved(), at, time.Minute)}
-	for _, status := range []Status{Created, Cancelled} {
+	for _, status := range []Status{Created, Cancelled, Complete} {
 		order.State.Status = status
 		if diff := cmp.Diff(map[string]string{"user": string(buyer)}, kind().Index(order)); diff != "" {
 			t.Errorf("%s (-want +got):\n%s", status, diff)
@@ -133,13 +175,20 @@ func TestAnnounce(t *testing.T) {
 	if wantCancelled := (event.OrderCancelled{ID: orderID, Version: 1, Ticket: event.TicketRef{ID: ticketID}}); err != nil || cancelled != wantCancelled {
 		t.Errorf("decoded %+v, %v, want %+v", cancelled, err, wantCancelled)
 	}
+
+	order.State.Status = Complete
+	subject, data, err = announce(order)
+	if err != nil || subject != event.SubjectOrderCompleted || string(data) != want {
+		t.Fatalf("announce = %s %s, %v, want %s", subject, data, err, want)
+	}
 }
 
 // No version may be silent: a state without an event is not stored.
 func TestAnnounceRefusesWhatHasNoEvent(t *testing.T) {
 	order := outbox.Entity[Order]{ID: orderID, State: Reserve(buyer, reserved(), at, time.Minute)}
 	for name, change := range map[string]func(*outbox.Entity[Order]){
-		"an unknown status":        func(o *outbox.Entity[Order]) { o.State.Status = "complete" },
+		"an unknown status":        func(o *outbox.Entity[Order]) { o.Version, o.State.Status = 1, "paid" },
+		"complete from the start":  func(o *outbox.Entity[Order]) { o.State.Status = Complete },
 		"no status":                func(o *outbox.Entity[Order]) { o.State.Status = "" },
 		"created again":            func(o *outbox.Entity[Order]) { o.Version = 1 },
 		"cancelled from the start": func(o *outbox.Entity[Order]) { o.State.Status = Cancelled },

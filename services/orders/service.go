@@ -2,9 +2,11 @@
 //
 //	ticket:created, ticket:updated ──> ticket.go (replica) ──> store
 //	                                                             │ the ticket as it was seen
-//	POST, DELETE ──> order.go (rule) <───────────────────────────┘
+//	POST, DELETE ──> order.go (rules) <──────────────────────────┘
+//	                    │   ^
+//	                    │   └── facts.go <── expiration:complete, payment:created
 //	                    └──> store (one live order per ticket, by unique key)
-//	                           └──> relay ──> order:created, order:cancelled
+//	                           └──> relay ──> order:created, order:cancelled, order:completed
 package orders
 
 import (
@@ -56,6 +58,12 @@ func New(ctx context.Context, s *service.Service, cfg Config) error {
 	}
 	tickets, err := service.Follow(ctx, s, ticketKind())
 	if err != nil {
+		return err
+	}
+	if _, err := service.React(ctx, s, expirationKind(), orders, expire); err != nil {
+		return err
+	}
+	if _, err := service.React(ctx, s, paymentKind(), orders, cashier{s.Log}.pay); err != nil {
 		return err
 	}
 	keys, err := idempotency.NewKeys(s.Sessions, orders.Exists)
