@@ -15,7 +15,7 @@ import (
 
 // verify compares a service's replicas with their source, entity by entity, while both go on.
 type verify struct {
-	Source string        `env:"BUSCTL_SOURCE" default:"http://127.0.0.1:8080/api/tickets" placeholder:"URL" help:"The list of the source's entities (default ${default})."`
+	Source string        `env:"BUSCTL_SOURCE" default:"http://127.0.0.1:8080/api/tickets?status=all" placeholder:"URL" help:"The list of the source's entities (default ${default})."`
 	Kind   string        `default:"ticket" placeholder:"KIND" help:"The kind of entity (default ${default})."`
 	Within time.Duration `default:"${verify_within}" placeholder:"TIME" help:"How long a replica may be behind (default ${default}, three AckWaits)."`
 	Resync bool          `help:"Make what differs equal to the source."`

@@ -85,7 +85,7 @@ func post(t *testing.T, client *http.Client, url, body string) map[string]any {
 
 func TestVerifyResyncAndRebuildOfARunningSystem(t *testing.T) {
 	gateway := startSystem(t)
-	t.Setenv("BUSCTL_SOURCE", gateway+"/api/tickets")
+	t.Setenv("BUSCTL_SOURCE", gateway+"/api/tickets?status=all")
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)

@@ -79,6 +79,8 @@ type ticket struct {
 	Price   json.Number   `json:"price"`
 	UserID  event.ID      `json:"userId"`
 	Version event.Version `json:"version"`
+	OrderID event.ID      `json:"orderId"`
+	Status  string        `json:"status"`
 }
 
 type order struct {

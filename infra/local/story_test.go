@@ -46,7 +46,7 @@ func TestTheStoryOfATicket(t *testing.T) {
 	counts := map[string]uint64{}
 	conn := connect(t, s, "spectator")
 	for subject, want := range map[event.Subject]uint64{
-		event.SubjectTicketCreated: 1, event.SubjectTicketUpdated: 1,
+		event.SubjectTicketCreated: 1, event.SubjectTicketUpdated: 4, // the edit, held, free, held again
 		event.SubjectOrderCreated: 2, event.SubjectOrderCancelled: 1,
 	} {
 		eventually(t, "the events of "+string(subject), func() bool {
@@ -67,6 +67,8 @@ func TestAStopAndAStartResume(t *testing.T) {
 	awaitReplica(t, s, before)
 	var held order
 	alice.must("POST", "/api/orders", map[string]any{"ticketId": before.ID}, http.StatusCreated, &held)
+	before.Version, before.OrderID, before.Status = 1, held.ID, "reserved"
+	awaitReplica(t, s, before)
 	// when it is stopped and started, on other ports
 	stop()
 	s, _ = startSystem(t, cfg, discard())
@@ -78,7 +80,12 @@ func TestAStopAndAStartResume(t *testing.T) {
 		t.Errorf("the ticket (-before +after):\n%s", diff)
 	}
 	alice.must("GET", "/api/orders/"+string(held.ID), nil, http.StatusOK, &held)
-	alice.must("PUT", "/api/tickets/"+string(before.ID), draft("concert", 30), http.StatusOK, &after)
+	alice.must("PUT", "/api/tickets/"+string(before.ID), draft("concert", 30), http.StatusConflict, nil)
+	alice.must("DELETE", "/api/orders/"+string(held.ID), nil, http.StatusNoContent, nil)
+	eventually(t, "the ticket is free", func() bool {
+		alice.must("GET", "/api/tickets/"+string(before.ID), nil, http.StatusOK, &after)
+		return after.Status == "free"
+	})
 	awaitReplica(t, s, after)
 	channel, err := connect(t, s, "spectator").Channel(t.Context(), string(event.SubjectTicketCreated))
 	if err != nil || channel.LastSeq != 1 {

@@ -1,7 +1,6 @@
 package orders_test
 
 import (
-	"context"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -10,8 +9,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ticketing/pkg/bus"
-	"ticketing/pkg/bus/bustest/membus"
 	"ticketing/pkg/event"
 	"ticketing/pkg/service"
 	"ticketing/pkg/service/servicetest"
@@ -19,55 +16,24 @@ import (
 	"ticketing/services/orders"
 )
 
-// till is a member of the orders service in a bubble, with a bus and a store in memory. bus is everybody else's.
+// till is an instance of the orders service in a bubble.
 type till struct {
-	bus     bus.Conn
+	*servicetest.Bubble
 	service *service.Service
-	log     *servicetest.Log
 }
 
 func openTill(t *testing.T) *till {
 	t.Helper()
-	broker := membus.New(t)
-	w := &till{bus: broker.Connect("others"), log: &servicetest.Log{}}
-	var err error
-	w.service, err = service.Open(t.Context(), service.Deps{
-		Name: orders.Name, Store: memstore.New(), Bus: broker.Connect("orders-1"), Sessions: servicetest.Sessions(t),
-		Log: w.log.Logger(), Now: servicetest.Now,
-	}, orders.New, orders.Config{Window: window})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ctx, cancel := context.WithCancel(context.WithoutCancel(t.Context()))
-	var running sync.WaitGroup
-	running.Go(func() {
-		if err := w.service.Run(ctx); err != nil {
-			t.Error(err)
-		}
-	})
-	t.Cleanup(func() { cancel(); running.Wait() })
-	if err := w.service.AwaitReady(t.Context()); err != nil {
-		t.Fatal(err)
-	}
-	return w
-}
-
-func publish[T any, P event.Payload[T]](t *testing.T, w *till, payload T) {
-	t.Helper()
-	data, err := event.Encode[T, P](payload)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := w.bus.Publish(t.Context(), string(P(&payload).Subject()), data); err != nil {
-		t.Fatal(err)
-	}
+	bubble := servicetest.NewBubble(t)
+	s, _ := servicetest.Open(t, bubble, orders.Name, "orders-1", memstore.New(), orders.New, orders.Config{Window: window})
+	return &till{bubble, s}
 }
 
 // place makes an order of ann's for a ticket of its own.
 func (w *till) place(t *testing.T) order {
 	t.Helper()
 	ticket := event.Ticket{ID: event.NewID(time.Now()), Title: "concert", Price: 2050, UserID: seller}
-	publish(t, w, ticket)
+	servicetest.Publish(t, w.Bus, ticket)
 	synctest.Wait()
 	answer := servicetest.Call(t, w.service.Handler(), wish(servicetest.SignIn(t, ann), ticket.ID))
 	if answer.Status != 201 {
@@ -91,27 +57,18 @@ func (w *till) cancel(t *testing.T, id event.ID) int {
 	return servicetest.Call(t, w.service.Handler(), cancel(servicetest.SignIn(t, ann), id)).Status
 }
 
-func (w *till) parked(t *testing.T) string {
-	t.Helper()
-	answer := servicetest.Call(t, w.service.AdminHandler(), servicetest.Request{Line: "GET /parked"})
-	if answer.Status != 200 {
-		t.Fatalf("parked: %d %s", answer.Status, answer.Body)
-	}
-	return answer.Body
-}
-
 // events returns what the service has published about an order.
 func (w *till) events(t *testing.T, id event.ID) (subjects []event.Subject) {
 	t.Helper()
 	for _, subject := range []event.Subject{event.SubjectOrderCreated, event.SubjectOrderCancelled, event.SubjectOrderCompleted} {
-		channel, err := w.bus.Channel(t.Context(), string(subject))
+		channel, err := w.Bus.Channel(t.Context(), string(subject))
 		if err != nil {
 			t.Fatal(err)
 		}
 		if channel.LastSeq == 0 {
 			continue
 		}
-		for _, data := range servicetest.Published(t, w.bus, subject, 1) {
+		for _, data := range servicetest.Published(t, w.Bus, subject, 1) {
 			if strings.Contains(data, string(id)) {
 				subjects = append(subjects, subject)
 			}
@@ -153,9 +110,9 @@ func TestWhateverComesFirstDecides(t *testing.T) {
 				for _, step := range steps {
 					switch step {
 					case "pay":
-						publish(t, w, payment)
+						servicetest.Publish(t, w.Bus, payment)
 					case "expire":
-						publish(t, w, event.ExpirationComplete{OrderID: mine.ID})
+						servicetest.Publish(t, w.Bus, event.ExpirationComplete{OrderID: mine.ID})
 					case "cancel":
 						if got := w.cancel(t, mine.ID); got != wantAnswer {
 							t.Errorf("cancel answers %d, want %d", got, wantAnswer)
@@ -169,9 +126,7 @@ func TestWhateverComesFirstDecides(t *testing.T) {
 				if got := fmt.Sprint(w.events(t, mine.ID)); got != fmt.Sprint([]event.Subject{event.SubjectOrderCreated, wantEvent}) {
 					t.Errorf("published %s", got)
 				}
-				if parked := w.parked(t); strings.TrimSpace(parked) != "[]" {
-					t.Errorf("parked %s", parked)
-				}
+				servicetest.CheckNothingParked(t, w.service)
 			})
 		})
 	})
@@ -189,9 +144,9 @@ func TestFactsAndACancellationAtOnce(t *testing.T) {
 		var all sync.WaitGroup
 		for i, o := range mine {
 			all.Go(func() {
-				publish(t, w, event.PaymentCreated{ID: event.NewID(time.Now()), OrderID: o.ID, StripeID: "ch_1"})
+				servicetest.Publish(t, w.Bus, event.PaymentCreated{ID: event.NewID(time.Now()), OrderID: o.ID, StripeID: "ch_1"})
 			})
-			all.Go(func() { publish(t, w, event.ExpirationComplete{OrderID: o.ID}) })
+			all.Go(func() { servicetest.Publish(t, w.Bus, event.ExpirationComplete{OrderID: o.ID}) })
 			all.Go(func() { answers[i] = w.cancel(t, o.ID) })
 		}
 		all.Wait()
@@ -213,10 +168,10 @@ func TestFactsAndACancellationAtOnce(t *testing.T) {
 func TestAFactAboutAnUnknownOrderIsParked(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := openTill(t)
-		publish(t, w, event.ExpirationComplete{OrderID: unknown})
-		publish(t, w, event.PaymentCreated{ID: event.NewID(time.Now()), OrderID: unknown, StripeID: "ch_1"})
+		servicetest.Publish(t, w.Bus, event.ExpirationComplete{OrderID: unknown})
+		servicetest.Publish(t, w.Bus, event.PaymentCreated{ID: event.NewID(time.Now()), OrderID: unknown, StripeID: "ch_1"})
 		synctest.Wait()
-		parked := w.parked(t)
+		parked := servicetest.Parked(t, w.service)
 		if got := strings.Count(parked, "there is no order "+string(unknown)); got != 2 {
 			t.Errorf("parked %s", parked)
 		}
@@ -230,10 +185,10 @@ func TestASecondPaymentIsParked(t *testing.T) {
 		mine := w.place(t)
 		first := event.PaymentCreated{ID: event.NewID(time.Now()), OrderID: mine.ID, StripeID: "ch_1"}
 		for _, payment := range []event.PaymentCreated{first, first, {ID: event.NewID(time.Now()), OrderID: mine.ID, StripeID: "ch_2"}} {
-			publish(t, w, payment)
+			servicetest.Publish(t, w.Bus, payment)
 			synctest.Wait()
 		}
-		parked := w.parked(t)
+		parked := servicetest.Parked(t, w.service)
 		if strings.Count(parked, `"reason"`) != 1 || !strings.Contains(parked, "paid before, by payment "+string(first.ID)) {
 			t.Errorf("parked %s", parked)
 		}
@@ -245,11 +200,11 @@ func TestAPaymentOfACancelledOrderIsLogged(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := openTill(t)
 		mine := w.place(t)
-		publish(t, w, event.ExpirationComplete{OrderID: mine.ID})
+		servicetest.Publish(t, w.Bus, event.ExpirationComplete{OrderID: mine.ID})
 		synctest.Wait()
-		publish(t, w, event.PaymentCreated{ID: event.NewID(time.Now()), OrderID: mine.ID, StripeID: "ch_1"})
+		servicetest.Publish(t, w.Bus, event.PaymentCreated{ID: event.NewID(time.Now()), OrderID: mine.ID, StripeID: "ch_1"})
 		synctest.Wait()
-		if lines := w.log.Lines(slog.LevelWarn); len(lines) != 1 || !strings.Contains(lines[0], "refunded") || !strings.Contains(lines[0], string(mine.ID)) {
+		if lines := w.Log.Lines(slog.LevelWarn); len(lines) != 1 || !strings.Contains(lines[0], "refunded") || !strings.Contains(lines[0], string(mine.ID)) {
 			t.Errorf("logged %q", lines)
 		}
 	})

@@ -9,7 +9,6 @@ import (
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
 	"ticketing/pkg/outbox"
-	"ticketing/pkg/store"
 )
 
 // view is a ticket as clients see it.
@@ -20,17 +19,18 @@ type view struct {
 	UserID  event.ID      `json:"userId"`
 	Version event.Version `json:"version"`
 	OrderID event.ID      `json:"orderId,omitempty"`
+	Status  Status        `json:"status"`
 }
 
 func viewOf(t outbox.Entity[Ticket]) view {
 	return view{ID: t.ID, Title: t.State.Title, Price: t.State.Price, UserID: t.State.UserID,
-		Version: t.Version, OrderID: t.State.OrderID}
+		Version: t.Version, OrderID: t.State.OrderID, Status: t.State.Status()}
 }
 
 func (s *api) routes() http.Handler {
 	r := httpapi.NewRouter(s.Log)
 	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.Log, h) }
-	r.Get("/api/tickets", handle(s.list))
+	r.With(s.Sessions.Authenticate).Get("/api/tickets", handle(s.list))
 	r.Get("/api/tickets/{id}", handle(s.show))
 	r.Group(func(r chi.Router) {
 		r.Use(s.Sessions.Authenticate, identity.Require)
@@ -99,22 +99,6 @@ func (s *api) show(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	return write(w, http.StatusOK, ticket)
-}
-
-func (s *api) list(w http.ResponseWriter, r *http.Request) error {
-	page, err := httpapi.ParsePage(r)
-	if err != nil {
-		return err
-	}
-	found, err := s.tickets.List(r.Context(), store.Query{After: page.After, Limit: page.Limit + 1})
-	if err != nil {
-		return err
-	}
-	views := make([]view, len(found))
-	for i, ticket := range found {
-		views[i] = viewOf(ticket)
-	}
-	return httpapi.WriteList(w, r, page, views, func(v view) string { return string(v.ID) })
 }
 
 func write(w http.ResponseWriter, status int, ticket outbox.Entity[Ticket]) error {

@@ -20,7 +20,7 @@ func TestASellerOffersATicketAndEditsIt(t *testing.T) {
 	created := s.Expect(t, post(session, `{"title":"Rock & Roll <live>","price":20.50,"userId":"`+string(bob)+`","version":9}`), 201)
 	id := servicetest.Decode[ticket](t, created).ID
 	path := "/api/tickets/" + string(id)
-	want := fmt.Sprintf(`{"id":"%s","title":"Rock & Roll <live>","price":20.5,"userId":"%s","version":0}`, id, ann)
+	want := fmt.Sprintf(`{"id":"%s","title":"Rock & Roll <live>","price":20.5,"userId":"%s","version":0,"status":"free"}`, id, ann)
 	if created.Body != want || created.Header.Get("Location") != path || created.Header.Get("ETag") != `"0"` {
 		t.Errorf("created %s %v, want %s", created.Body, created.Header, want)
 	}
@@ -40,7 +40,7 @@ func TestASellerOffersATicketAndEditsIt(t *testing.T) {
 	}
 
 	// When she edits it, then everybody reads the next version
-	want = fmt.Sprintf(`{"id":"%s","title":"opera","price":0.01,"userId":"%s","version":1}`, id, ann)
+	want = fmt.Sprintf(`{"id":"%s","title":"opera","price":0.01,"userId":"%s","version":1,"status":"free"}`, id, ann)
 	if edited := s.Expect(t, put(id, session, `{"title":"opera","price":1e-2}`), 200); edited.Body != want || edited.Header.Get("ETag") != `"1"` {
 		t.Errorf("edited %s %v, want %s", edited.Body, edited.Header, want)
 	}

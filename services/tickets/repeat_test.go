@@ -157,7 +157,7 @@ func TestARepeatAfterAnUpgradeGetsTheFirstAnswer(t *testing.T) {
 	check := func(when string) {
 		t.Helper()
 		answer := s.Expect(t, repeatable(session, "k", concert), 201)
-		want := `{"id":"2f84e12b2781c06502b35915","title":"concert","price":20,"userId":"65a0000000000000000000aa","version":0}`
+		want := `{"id":"2f84e12b2781c06502b35915","title":"concert","price":20,"userId":"65a0000000000000000000aa","version":0,"status":"free"}`
 		if answer.Body != want || answer.Header.Get("ETag") != `"0"` {
 			t.Errorf("%s, the repeat = %s %s, want %s", when, answer.Header.Get("ETag"), answer.Body, want)
 		}

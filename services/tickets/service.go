@@ -1,8 +1,9 @@
-// Package tickets is the service that owns tickets: sellers create and edit them, everybody reads them, and every
-// version of one is published.
+// Package tickets is the service that owns tickets: sellers create and edit them, orders hold them, everybody reads them,
+// and every version of one is published.
 //
-//	POST, PUT ──> ticket.go (rule) ──> store ──> relay ──> ticket:created, ticket:updated
-//	GET       ──> store
+//	POST, PUT                                           ──> ticket.go (rules) ──> store ──> relay ──> ticket:created,
+//	order:created, :cancelled, :completed ──> order.go ──> claim.go (rules) ──┘                      ticket:updated
+//	GET ──> list.go ──> store
 package tickets
 
 import (
@@ -29,8 +30,12 @@ type api struct {
 
 // New is the service's service.Build.
 func New(ctx context.Context, s *service.Service, _ Config) error {
-	tickets, err := service.Own(ctx, s, store.Spec{Name: Name}, outbox.Kind[Ticket]{Announce: announce})
+	spec := store.Spec{Name: Name, Indexes: []string{statusIndex, sellerIndex}}
+	tickets, err := service.Own(ctx, s, spec, kind())
 	if err != nil {
+		return err
+	}
+	if _, err := service.React(ctx, s, orderKind(), tickets, follow); err != nil {
 		return err
 	}
 	keys, err := idempotency.NewKeys(s.Sessions, tickets.Exists)

@@ -65,6 +65,8 @@ type ticket struct {
 	Price   event.Price   `json:"price"`
 	UserID  event.ID      `json:"userId"`
 	Version event.Version `json:"version"`
+	OrderID event.ID      `json:"orderId"`
+	Status  string        `json:"status"`
 }
 
 // post offers a ticket, put edits one.

@@ -18,8 +18,33 @@ type Ticket struct {
 	Title  string      `json:"title"`
 	Price  event.Price `json:"price"`
 	UserID event.ID    `json:"userId"`
-	// OrderID names the order that holds the ticket, else it is empty.
+	// OrderID names the order that holds the ticket; it is empty if none does.
 	OrderID event.ID `json:"orderId,omitempty"`
+	// Sold reports that the order is paid. Others are not told: to them a ticket is held or not.
+	Sold bool `json:"sold,omitempty"`
+	// Waiting are the other orders that are not known to be cancelled, in the order of their arrival.
+	Waiting []Claim `json:"waiting,omitempty"`
+}
+
+// Status is how a ticket stands.
+type Status string
+
+// The states of a ticket.
+const (
+	Free     Status = "free"
+	Reserved Status = "reserved"
+	Sold     Status = "sold"
+)
+
+// Status returns how the ticket stands.
+func (t Ticket) Status() Status {
+	switch {
+	case t.Sold:
+		return Sold
+	case t.OrderID != "":
+		return Reserved
+	}
+	return Free
 }
 
 // Draft is what a seller says about a ticket.
@@ -46,7 +71,7 @@ func (t Ticket) Edit(editor event.ID, draft Draft) (Ticket, error) {
 		return t, err
 	}
 	if t.OrderID != "" {
-		return t, fault.New(fault.Conflict, "this ticket is reserved or sold")
+		return t, fault.New(fault.Conflict, "this ticket is "+string(t.Status())+" and cannot be changed")
 	}
 	if t.Title == draft.Title && t.Price == draft.Price {
 		return t, outbox.ErrNoChange
@@ -78,6 +103,22 @@ func checkPrice(p event.Price) error {
 		return fault.InvalidField("price", "must be greater than 0 and at most "+event.MaxPrice.String())
 	}
 	return nil
+}
+
+// The values that tickets are listed by.
+const (
+	statusIndex = "status"
+	sellerIndex = "seller"
+)
+
+// kind is how tickets are kept.
+func kind() outbox.Kind[Ticket] { return outbox.Kind[Ticket]{Index: index, Announce: announce} }
+
+func index(ticket outbox.Entity[Ticket]) map[string]string {
+	return map[string]string{
+		statusIndex: string(ticket.State.Status()),
+		sellerIndex: string(ticket.State.UserID),
+	}
 }
 
 // announce is the event that announces a ticket at its version.

@@ -51,8 +51,8 @@ func TestOffer(t *testing.T) {
 			if tt.wrong == nil {
 				want = Ticket{Title: tt.draft.Title, Price: tt.draft.Price, UserID: seller}
 			}
-			if got != want {
-				t.Errorf("Offer = %+v, want %+v", got, want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("Offer (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -85,8 +85,8 @@ func TestEditChecksTheDraft(t *testing.T) {
 			if tt.wrong == nil {
 				want = Ticket{Title: tt.draft.Title, Price: tt.draft.Price, UserID: seller}
 			}
-			if got != want {
-				t.Errorf("Edit = %+v, want %+v", got, want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Errorf("Edit (-want +got):\n%s", diff)
 			}
 		})
 	}
@@ -119,8 +119,8 @@ func TestEdit(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got, err := tt.before.Edit(tt.editor, tt.draft)
-			if got != tt.want {
-				t.Errorf("Edit = %+v, want %+v", got, tt.want)
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("Edit (-want +got):\n%s", diff)
 			}
 			if fault.KindOf(err) != tt.kind || errors.Is(err, outbox.ErrNoChange) != tt.same || (tt.kind == 0 && !tt.same && err != nil) {
 				t.Errorf("error is %v, want kind %v, no change %v", err, tt.kind, tt.same)

@@ -35,6 +35,7 @@ func Settled(e Evidence) []Finding {
 		Logs("diary", e.Diary),
 		Reactions("diary", e.Tickets, e.Diary),
 		Holders(e.Orders),
+		Seats(e.Tickets, e.Orders),
 		ParkedExactly("orders", e.Injected, e.Orders),
 		ParkedExactly("diary", e.Injected, e.Diary),
 		ParkedExactly("tickets", nil, e.Tickets),

@@ -25,6 +25,8 @@ func Replicas(service string, source, replica Books) []Finding {
 			report(id, "stands at version %d, its source at %d (%d early events are kept)", got.Version, want.Version, got.Early)
 		case got.Content != want.Content:
 			report(id, "is %s at version %d, its source %s", got.Content, got.Version, want.Content)
+		case got.Holder != want.Holder:
+			report(id, "is held by order %q at version %d, its source by %q", got.Holder, got.Version, want.Holder)
 		case got.Early > 0:
 			report(id, "keeps %d early events behind version %d, where its source ends", got.Early, got.Version)
 		}
@@ -144,6 +146,25 @@ func Holders(orders Books) []Finding {
 		if ids := holders[ticket]; len(ids) > 1 {
 			slices.Sort(ids)
 			found = append(found, Finding{CheckHolders, ticket, "is held by the orders " + strings.Join(ids, ", ")})
+		}
+	}
+	return found
+}
+
+// Seats compares who holds each ticket, and whether it is sold, as tickets and orders have it.
+func Seats(tickets, orders Books) []Finding {
+	var found []Finding
+	for _, id := range slices.Sorted(maps.Keys(tickets.Own)) {
+		ticket := tickets.Own[id]
+		if order := orders.Own[ticket.Holder]; ticket.Holder != "" && (order.Holds != id || order.Sold != ticket.Sold) {
+			found = append(found, Finding{CheckSeats, id, fmt.Sprintf("is held by order %s, sold: %t; the order holds %q, complete: %t",
+				ticket.Holder, ticket.Sold, order.Holds, order.Sold)})
+		}
+	}
+	for _, id := range slices.Sorted(maps.Keys(orders.Own)) {
+		order := orders.Own[id]
+		if ticket := tickets.Own[order.Holds]; order.Holds != "" && ticket.Holder != id {
+			found = append(found, Finding{CheckSeats, order.Holds, fmt.Sprintf("is held by order %q; order %s holds it", ticket.Holder, id)})
 		}
 	}
 	return found

@@ -18,21 +18,21 @@ func healthy() *system {
 	poison := check.Parked{Channel: "ticket:created", Data: "{", Reason: "poison"}
 	return &system{
 		tickets: check.Books{Own: map[string]check.Entity{
-			"t1": {Version: 2, Content: "c2"},
+			"t1": {Version: 5, Content: "c2", Holder: "o2"}, // 3 and 4: o1 held it and did not any more
 			"t2": {Version: 0, Content: "d0"},
 		}},
 		orders: check.Books{
 			Own: map[string]check.Entity{"o1": {Version: 1}, "o2": {Holds: "t1"}},
 			Replicas: map[string]check.Entity{
-				"t1": {Version: 2, Content: "c2"},
+				"t1": {Version: 5, Content: "c2", Holder: "o2"},
 				"t2": {Version: 0, Content: "d0"},
 			},
 			Parked: []check.Parked{poison},
 		},
 		diary: check.Books{
-			Own: map[string]check.Entity{"t1": {Version: 2}, "t2": {Version: 0}},
+			Own: map[string]check.Entity{"t1": {Version: 5}, "t2": {Version: 0}},
 			Replicas: map[string]check.Entity{
-				"t1": {Version: 2, Content: "c2", Log: []int64{0, 1, 2}},
+				"t1": {Version: 5, Content: "c2", Holder: "o2", Log: []int64{0, 1, 2, 3, 4, 5}},
 				"t2": {Version: 0, Content: "d0", Log: []int64{0}},
 			},
 			Parked: []check.Parked{poison},
@@ -92,28 +92,28 @@ func TestPlantedBugsInTheBooks(t *testing.T) {
 			edit(s.orders.Replicas, "t2", func(e *check.Entity) { e.Early = 1 })
 		}, check.CheckReplicas},
 		{"an event is applied twice", func(s *system) {
-			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1, 1, 2} })
+			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1, 1, 2, 3, 4, 5} })
 		}, check.CheckLogs},
 		{"the last event is applied twice", func(s *system) {
-			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1, 2, 2} })
+			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1, 2, 3, 4, 5, 5} })
 		}, check.CheckLogs},
 		{"two events are swapped", func(s *system) {
-			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 2, 1} })
+			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 2, 1, 3, 4, 5} })
 		}, check.CheckLogs},
 		{"a version is skipped", func(s *system) {
-			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 2} })
+			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 2, 3, 4, 5} })
 		}, check.CheckLogs},
 		{"the first version is skipped", func(s *system) {
-			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{1, 2} })
+			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{1, 2, 3, 4, 5} })
 		}, check.CheckLogs},
 		{"the last version is not in the log", func(s *system) {
-			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1} })
+			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1, 2, 3, 4} })
 		}, check.CheckLogs},
 		{"a reaction is lost", func(s *system) {
 			edit(s.diary.Own, "t1", func(e *check.Entity) { e.Version = 1 })
 		}, check.CheckLogs},
 		{"a reaction takes effect twice", func(s *system) {
-			edit(s.diary.Own, "t1", func(e *check.Entity) { e.Version = 3 })
+			edit(s.diary.Own, "t1", func(e *check.Entity) { e.Version = 6 })
 		}, check.CheckLogs},
 		{"the first reaction is lost", func(s *system) {
 			delete(s.diary.Own, "t2")
@@ -133,6 +133,23 @@ func TestPlantedBugsInTheBooks(t *testing.T) {
 		{"poison is parked for another reason", func(s *system) {
 			s.orders.Parked[0].Reason = "failed"
 		}, check.CheckParked},
+		{"a replica of a ticket has another holder", func(s *system) {
+			edit(s.orders.Replicas, "t1", func(e *check.Entity) { e.Holder = "o1" })
+		}, check.CheckReplicas},
+		{"a late cancellation frees somebody else's ticket", func(s *system) {
+			for _, tickets := range []map[string]check.Entity{s.tickets.Own, s.orders.Replicas, s.diary.Replicas} {
+				edit(tickets, "t1", func(e *check.Entity) { e.Holder = "" })
+			}
+		}, check.CheckSeats},
+		{"a ticket is held by a cancelled order", func(s *system) {
+			edit(s.tickets.Own, "t2", func(e *check.Entity) { e.Holder = "o1" })
+		}, check.CheckSeats},
+		{"a ticket is held by an order that nobody knows", func(s *system) {
+			edit(s.tickets.Own, "t2", func(e *check.Entity) { e.Holder = "o9" })
+		}, check.CheckSeats},
+		{"a paid order's ticket is not sold", func(s *system) {
+			edit(s.orders.Own, "o2", func(e *check.Entity) { e.Sold = true })
+		}, check.CheckSeats},
 		{"two live orders hold one ticket", func(s *system) {
 			edit(s.orders.Own, "o1", func(e *check.Entity) { e.Holds = "t1" })
 		}, check.CheckHolders},

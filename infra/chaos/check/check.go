@@ -26,8 +26,12 @@ type Books struct {
 // Entity is one entity, or the replica of one, as it is stored.
 type Entity struct {
 	Version int64 `json:"version"`
-	// Content is the state in canonical JSON, so that equal states are equal strings.
+	// Content is what the owner's clients say of it, in canonical JSON, so that equal contents are equal strings.
 	Content string `json:"content"`
+	// Holder is the order that holds a ticket, else empty.
+	Holder string `json:"holder,omitempty"`
+	// Sold reports that a ticket is sold, or that an order is complete. A replica of a ticket does not know.
+	Sold bool `json:"sold,omitempty"`
 	// Log is every version that was applied, in that order, where a replica keeps one; else nil.
 	Log []int64 `json:"log,omitempty"`
 	// Early counts the events that a replica keeps until others come.
@@ -50,6 +54,7 @@ const (
 	CheckOutbox       = "every outbox is empty"
 	CheckParked       = "parked is what was injected"
 	CheckHolders      = "no ticket is held by two live orders"
+	CheckSeats        = "tickets and orders agree on who holds what"
 	CheckAnswers      = "what was answered with 2xx is there"
 	CheckLinearizable = "the history of each ticket is linearizable"
 )

@@ -56,6 +56,7 @@ func TestPlantedBugsInTheHistory(t *testing.T) {
 			edit(s.tickets.Own, "t1", func(e *check.Entity) { e.Version, e.Content = 1, "c1" })
 		}, check.CheckAnswers},
 		{"an answered change has another content", func(s *system) {
+			s.history = append(s.history, at(170, 180, check.Op{Kind: check.Read, Ticket: "t1", Content: "c2", Version: 5, Status: 200}))
 			edit(s.tickets.Own, "t1", func(e *check.Entity) { e.Content = "c1" })
 		}, check.CheckAnswers},
 		{"an answered order is gone", func(s *system) { delete(s.orders.Own, "o2") }, check.CheckAnswers},
@@ -111,9 +112,9 @@ func TestARequestWithoutAnAnswerMayHaveBeenDoneOrNot(t *testing.T) {
 		{"not done", func(s *system) {
 			s.history[read].Content, s.history[read].Version = "c1", 1
 			for _, tickets := range []map[string]check.Entity{s.tickets.Own, s.orders.Replicas, s.diary.Replicas, s.diary.Own} {
-				edit(tickets, "t1", func(e *check.Entity) { e.Version, e.Content = 1, "c1" })
+				edit(tickets, "t1", func(e *check.Entity) { e.Version, e.Content = 4, "c1" })
 			}
-			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1} })
+			edit(s.diary.Replicas, "t1", func(e *check.Entity) { e.Log = []int64{0, 1, 2, 3, 4} })
 			edit(s.diary.Own, "t1", func(e *check.Entity) { e.Content = "" })
 		}},
 		{"done later than a read", func(s *system) {

@@ -106,28 +106,33 @@ func oneCancel(a, b Op) Op {
 	return one
 }
 
-// ticketState is a ticket as the model has it. version -1: there is none.
+// ticketState is a ticket as the model has it: the highest version that is known of it, and its content. version -1:
+// there is none.
 type ticketState struct {
 	version int64
 	content string
 }
 
-// versionModel is a ticket alone: every edit has another content and so makes the next version.
+// versionModel is a ticket alone: every edit has another content and so makes a version. Orders make versions too, which
+// no request of the ticket's is answered with, and leave the content as it is.
 func versionModel() porcupine.Model {
 	return porcupine.Model{
 		Init: func() any { return ticketState{version: -1} },
 		Step: func(state, input, _ any) (bool, any) {
 			s, op := state.(ticketState), input.(Op)
-			next := ticketState{s.version + 1, op.Content}
+			next := ticketState{op.Version, op.Content}
 			switch op.Kind {
 			case Create:
 				return s.version == -1 && op.Version == 0, next
 			case Edit:
-				return s.version >= 0 && (op.Unknown() || op.Version == next.version), next
+				if op.Unknown() {
+					next.version = s.version + 1 // at least
+				}
+				return s.version >= 0 && s.version < next.version, next
 			case over:
 				return true, s
 			default: // Read
-				return s == ticketState{op.Version, op.Content}, s
+				return s.version >= 0 && s.version <= op.Version && s.content == op.Content, next
 			}
 		},
 	}

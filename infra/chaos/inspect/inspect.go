@@ -115,12 +115,24 @@ func each(ctx context.Context, db store.Database, name string, take func(store.R
 	}
 }
 
-func ticket(record store.Record, entity *check.Entity) (err error) {
-	entity.Content, err = Content(record.State)
+// ticket reads a ticket as its owner stores it.
+func ticket(record store.Record, entity *check.Entity) error { return readTicket(record.State, entity) }
+
+// readTicket reads what a ticket is and who holds it.
+func readTicket(data []byte, entity *check.Entity) (err error) {
+	var state struct {
+		OrderID string
+		Sold    bool
+	}
+	if err := json.Unmarshal(data, &state); err != nil {
+		return err
+	}
+	entity.Holder, entity.Sold = state.OrderID, state.Sold
+	entity.Content, err = Content(data)
 	return err
 }
 
-// order notes which ticket a live order holds.
+// order notes which ticket a live order holds, and whether it is paid.
 func order(record store.Record, entity *check.Entity) error {
 	var state struct {
 		Status string
@@ -132,6 +144,7 @@ func order(record store.Record, entity *check.Entity) error {
 	if state.Status != "cancelled" {
 		entity.Holds = state.Ticket.ID
 	}
+	entity.Sold = state.Status == "complete"
 	return nil
 }
 
@@ -152,20 +165,19 @@ func replicaOf(record store.Record) (check.Entity, error) {
 	if logged.Ticket != nil {
 		entity.Log, state = logged.Applied, logged.Ticket
 	}
-	var err error
-	entity.Content, err = Content(state)
+	err := readTicket(state, &entity)
 	return entity, err
 }
 
-// Content is what a ticket says, as both its owner and its replicas store it, in canonical JSON: without its id
-// and version.
+// Content is what a ticket's seller says of it, as its owner, its replicas and the API have it, in canonical JSON.
 func Content(state []byte) (string, error) {
 	var fields map[string]any
 	if err := json.Unmarshal(state, &fields); err != nil {
 		return "", err
 	}
-	delete(fields, "id")
-	delete(fields, "version")
+	for _, other := range []string{"id", "version", "orderId", "sold", "waiting", "status"} {
+		delete(fields, other)
+	}
 	canonical, err := json.Marshal(fields) // sorts the names
 	return string(canonical), err
 }

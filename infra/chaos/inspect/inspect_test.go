@@ -162,10 +162,10 @@ func TestWhatTheServicesStoreIsWhatIsRead(t *testing.T) {
 	}
 	// and a replica is read with its content, and with its log where it has one
 	content := fmt.Sprintf(`{"price":20,"title":"a concert","userId":%q}`, seller)
-	if diff := cmp.Diff(check.Entity{Version: 1, Content: content}, e.Orders.Replicas[string(held)]); diff != "" {
+	if diff := cmp.Diff(check.Entity{Version: 2, Content: content, Holder: string(order)}, e.Orders.Replicas[string(held)]); diff != "" {
 		t.Errorf("orders' replica (-want +got):\n%s", diff)
 	}
-	if diff := cmp.Diff(check.Entity{Version: 1, Content: content, Log: []int64{0, 1}}, e.Diary.Replicas[string(held)]); diff != "" {
+	if diff := cmp.Diff(check.Entity{Version: 2, Content: content, Holder: string(order), Log: []int64{0, 1, 2}}, e.Diary.Replicas[string(held)]); diff != "" {
 		t.Errorf("diary's replica (-want +got):\n%s", diff)
 	}
 }
