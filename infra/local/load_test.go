@@ -16,6 +16,7 @@ import (
 
 	"ticketing/pkg/bus/bustest"
 	"ticketing/pkg/event"
+	"ticketing/services/orders"
 )
 
 // Many clients write while two members of orders listen, the broker is restarted once, and one member dies
@@ -132,7 +133,7 @@ func replaceByMortal(t testing.TB, s *System) *mortal {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := s.newOrders(t.Context(), "orders-mortal", "nats://"+link.Addr())
+	m, err := s.open(t.Context(), ordersOf(s), "orders-mortal", "nats://"+link.Addr())
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -155,9 +156,15 @@ func (v *mortal) die() {
 	})
 }
 
+// ordersOf is the orders service of a system.
+func ordersOf(s *System) part {
+	parts := s.parts()
+	return parts[slices.IndexFunc(parts, func(p part) bool { return p.name == orders.Name })]
+}
+
 func addOrders(t testing.TB, s *System, name, natsURL string) {
 	t.Helper()
-	m, err := s.newOrders(t.Context(), name, natsURL)
+	m, err := s.open(t.Context(), ordersOf(s), name, natsURL)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,23 +8,12 @@ import (
 	"ticketing/pkg/app"
 	"ticketing/pkg/bus"
 	"ticketing/pkg/service"
-	"ticketing/services/auth"
-	"ticketing/services/orders"
-	"ticketing/services/tickets"
-)
-
-// The paths of the services, as in infra/k8s.
-const (
-	usersPath   = "/api/users"
-	ticketsPath = "/api/tickets"
-	ordersPath  = "/api/orders"
 )
 
 // member is one instance of a service.
 type member struct {
 	name    string // its own
-	path    string
-	natsURL string // empty for a service off the bus
+	path    string // empty for a service without a public route
 	service *service.Service
 	conn    bus.Conn // nil off the bus
 
@@ -33,33 +22,21 @@ type member struct {
 	ended        chan error
 }
 
-func (s *System) newAuth(ctx context.Context) (*member, error) {
-	return open(ctx, s, member{name: auth.Name, path: usersPath}, service.Deps{Name: auth.Name, Store: s.users},
-		auth.New, auth.Config{Limits: s.cfg.Limits, PasswordCost: s.cfg.passwordCost})
-}
-
-func (s *System) newTickets(ctx context.Context) (*member, error) {
-	return open(ctx, s, member{name: tickets.Name, path: ticketsPath, natsURL: s.NATSURL()},
-		service.Deps{Name: tickets.Name, Store: s.tickets}, tickets.New, tickets.Config{})
-}
-
-// newOrders makes one of several members of orders. They share the store's handle and the group, but each has a
-// connection of its own.
-func (s *System) newOrders(ctx context.Context, name, natsURL string) (*member, error) {
-	return open(ctx, s, member{name: name, path: ordersPath, natsURL: natsURL},
-		service.Deps{Name: orders.Name, Store: s.orders}, orders.New, orders.Config{Window: s.cfg.OrderWindow})
-}
-
-// open connects a member to the bus and opens its service.
-func open[C any](ctx context.Context, s *System, m member, deps service.Deps, build service.Build[C], cfg C) (_ *member, err error) {
-	deps.Sessions, deps.Log, deps.Volume = s.sessions, s.log.With("service", m.name), s.cfg.Volume
-	if m.natsURL != "" {
-		if m.conn, err = s.busConfig(m.name, m.natsURL).Open(deps.Log); err != nil {
+// open connects a new member of a service to the bus and opens it. The members of a service share the store's handle and
+// the group, but each has a connection of its own.
+func (s *System) open(ctx context.Context, of part, name, natsURL string) (*member, error) {
+	m := member{name: name, path: of.path}
+	deps := service.Deps{
+		Name: of.name, Store: s.stores[of.name], Sessions: s.sessions, Log: s.log.With("service", name), Volume: s.cfg.Volume,
+	}
+	var err error
+	if !of.offBus {
+		if m.conn, err = s.busConfig(name, natsURL).Open(deps.Log); err != nil {
 			return nil, err
 		}
 		deps.Bus = m.conn
 	}
-	if m.service, err = service.Open(ctx, deps, build, cfg); err != nil {
+	if m.service, err = of.open(ctx, deps); err != nil {
 		return nil, errors.Join(err, m.leaveBus())
 	}
 	return &m, nil
@@ -78,8 +55,11 @@ func (m *member) start(g *gateway) {
 	m.endRun = cancel
 	m.ended = make(chan error, 1)
 	go func() { m.ended <- m.service.Run(ctx) }() // stop waits for it
-	u := g.add(m.path, m.service.Handler())
-	m.leaveGateway = func() { g.remove(m.path, u) }
+	m.leaveGateway = func() {}
+	if m.path != "" {
+		u := g.add(m.path, m.service.Handler())
+		m.leaveGateway = func() { g.remove(m.path, u) }
+	}
 }
 
 // stop takes the member out of the gateway, lets it finish, and leaves the bus.

@@ -3,6 +3,7 @@ package local
 import (
 	"net/http"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -42,11 +43,18 @@ func TestTheStoryOfATicket(t *testing.T) {
 		t.Errorf("bob's orders are %+v", his)
 	}
 
+	// and tickets knows who holds it, and lets nobody change it
+	eventually(t, "the ticket is alice's", func() bool {
+		alice.must("GET", "/api/tickets/"+string(sold.ID), nil, http.StatusOK, &sold)
+		return sold.OrderID == second.ID && sold.Status == "reserved"
+	})
+	alice.must("PUT", "/api/tickets/"+string(sold.ID), draft("concert", 90), http.StatusConflict, nil)
+
 	// and the bus has every version of all of them
 	counts := map[string]uint64{}
 	conn := connect(t, s, "spectator")
 	for subject, want := range map[event.Subject]uint64{
-		event.SubjectTicketCreated: 1, event.SubjectTicketUpdated: 4, // the edit, held, free, held again
+		event.SubjectTicketCreated: 1, event.SubjectTicketUpdated: uint64(sold.Version),
 		event.SubjectOrderCreated: 2, event.SubjectOrderCancelled: 1,
 	} {
 		eventually(t, "the events of "+string(subject), func() bool {
@@ -55,6 +63,27 @@ func TestTheStoryOfATicket(t *testing.T) {
 			return err == nil && channel.LastSeq == want
 		})
 	}
+}
+
+// An order that nobody pays gives its ticket back.
+func TestAnOrderExpires(t *testing.T) {
+	cfg := testConfig(t)
+	cfg.OrderWindow = 500 * time.Millisecond
+	s, _ := startSystem(t, cfg, discard())
+	alice := signUp(t, s, "alice")
+	var sold ticket
+	alice.must("POST", "/api/tickets", draft("concert", 20), http.StatusCreated, &sold)
+	awaitReplica(t, s, sold)
+	var mine order
+	alice.must("POST", "/api/orders", map[string]any{"ticketId": sold.ID}, http.StatusCreated, &mine)
+	eventually(t, "the order is cancelled", func() bool {
+		alice.must("GET", "/api/orders/"+string(mine.ID), nil, http.StatusOK, &mine)
+		return mine.Status == "cancelled"
+	})
+	eventually(t, "the ticket is free", func() bool {
+		alice.must("GET", "/api/tickets/"+string(sold.ID), nil, http.StatusOK, &sold)
+		return sold.Status == "free"
+	})
 }
 
 func TestAStopAndAStartResume(t *testing.T) {

@@ -3,10 +3,11 @@
 //	           ┌─ /api/users ───> auth ─────────────────> auth.db
 //	gateway ───┼─ /api/tickets ─> tickets ──────────────> tickets.db
 //	           └─ /api/orders ──> orders-1, orders-2 ───> orders.db
+//	                              expiration ───────────> expiration.db
 //	                                  │  each a bus connection of its own
 //	                     embedded NATS Streaming ───────> nats/
 //
-// It is made of the same services, adapters and broker as a deployment; only the stores are files and the
+// parts.go lists the services. It is made of the same services, adapters and broker as a deployment; only the stores are files and the
 // gateway calls the services without a network between. Everything is under one data folder, and a start
 // goes on where the last one stopped.
 package local
@@ -30,9 +31,9 @@ import (
 	"ticketing/pkg/store/bolt"
 )
 
-// SyncedFiles is how many files a system may have synced at the same time: those of three stores and the broker. See
+// SyncedFiles is how many files a system may have synced at the same time: those of its stores and the broker. See
 // app.AllowForSyncs.
-const SyncedFiles = 4
+const SyncedFiles = 5
 
 // System is a running system. Start makes it, Run serves it, and Run or Stop ends it.
 type System struct {
@@ -43,9 +44,7 @@ type System struct {
 	gateway  *gateway
 	admin    net.Listener
 	broker   *stanserver.Server
-	users    *bolt.DB
-	tickets  *bolt.DB
-	orders   *bolt.DB
+	stores   map[string]*bolt.DB // by service
 	members  []*member
 	oncall   http.Handler // every service's admin routes
 }
@@ -53,7 +52,7 @@ type System struct {
 // Start starts everything and returns when it is ready: groups joined and history replayed. Anything that
 // prevents it is one error, and then nothing is left running.
 func Start(ctx context.Context, cfg Config, log *slog.Logger) (*System, error) {
-	s := &System{cfg: cfg, log: log, gateway: newGateway()}
+	s := &System{cfg: cfg, log: log, gateway: newGateway(), stores: map[string]*bolt.DB{}}
 	for _, step := range []func(context.Context) error{
 		s.listen, s.prepareData, s.startBroker, s.openStores, s.startMembers, s.awaitReady,
 	} {
@@ -147,28 +146,27 @@ func (s *System) startBroker(context.Context) error {
 	return err
 }
 
-func (s *System) openStores(context.Context) (err error) {
-	for name, db := range map[string]**bolt.DB{"auth.db": &s.users, "tickets.db": &s.tickets, "orders.db": &s.orders} {
-		if *db, err = bolt.Open(filepath.Join(s.cfg.DataDir, name)); err != nil {
+func (s *System) openStores(context.Context) error {
+	for _, p := range s.parts() {
+		db, err := bolt.Open(filepath.Join(s.cfg.DataDir, p.name+".db"))
+		if err != nil {
 			return err
 		}
+		s.stores[p.name] = db
 	}
 	return nil
 }
 
 func (s *System) startMembers(ctx context.Context) error {
-	for _, start := range []func() (*member, error){
-		func() (*member, error) { return s.newAuth(ctx) },
-		func() (*member, error) { return s.newTickets(ctx) },
-		func() (*member, error) { return s.newOrders(ctx, "orders-1", s.NATSURL()) },
-		func() (*member, error) { return s.newOrders(ctx, "orders-2", s.NATSURL()) },
-	} {
-		m, err := start()
-		if err != nil {
-			return err
+	for _, p := range s.parts() {
+		for _, name := range p.memberNames() {
+			m, err := s.open(ctx, p, name, s.NATSURL())
+			if err != nil {
+				return err
+			}
+			s.members = append(s.members, m)
+			m.start(s.gateway)
 		}
-		s.members = append(s.members, m)
-		m.start(s.gateway)
 	}
 	return nil
 }
@@ -189,10 +187,8 @@ func (s *System) Stop() error {
 		stopping.Go(m.stop)
 	}
 	errs := []error{stopping.Wait()}
-	for _, db := range []*bolt.DB{s.users, s.tickets, s.orders} {
-		if db != nil {
-			errs = append(errs, db.Close())
-		}
+	for _, db := range s.stores {
+		errs = append(errs, db.Close())
 	}
 	if s.broker != nil {
 		s.broker.Shutdown()

@@ -29,12 +29,15 @@ const timeLayout = "2006-01-02T15:04:05.000Z"
 // At returns t as it will be read back: UTC, cut to the millisecond.
 func At(t time.Time) Time { return Time{t.UTC().Truncate(time.Millisecond)} }
 
+// String returns the 24 characters of toISOString. Within the years 0 to 9999 later times are greater strings.
+func (t Time) String() string { return t.UTC().Format(timeLayout) }
+
 // MarshalJSON writes the 24 characters of toISOString. A year outside 0 to 9999 is an error.
 func (t Time) MarshalJSON() ([]byte, error) {
 	if y := t.UTC().Year(); y < 0 || y > 9999 {
 		return nil, fmt.Errorf("year %d is outside 0 to 9999", y)
 	}
-	return []byte(`"` + t.UTC().Format(timeLayout) + `"`), nil
+	return []byte(`"` + t.String() + `"`), nil
 }
 
 // UnmarshalJSON accepts exactly what MarshalJSON writes.

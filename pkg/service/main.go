@@ -13,14 +13,17 @@ import (
 // Option changes what a program needs.
 type Option int
 
-// WithoutBus is for a service that neither owns nor follows entities: no broker is configured or connected to.
-const WithoutBus Option = iota + 1
+const (
+	// WithoutBus is for a service that neither owns nor follows entities: no broker is configured or connected to.
+	WithoutBus Option = iota + 1
+	// WithoutSessions is for a service that has no route for people: no key is configured.
+	WithoutSessions
+)
 
 // environment is what every service reads from the environment.
 type environment struct {
 	app.ListenConfig
 	app.StoreConfig
-	app.SessionConfig
 }
 
 // busEnvironment is what services on the bus read besides.
@@ -49,8 +52,14 @@ func runMain[C any](ctx context.Context, name string, log *slog.Logger, build Bu
 		return err
 	}
 	deps := Deps{Name: name, Log: log}
-	if deps.Sessions, err = env.Sessions(); err != nil {
-		return err
+	if !slices.Contains(options, WithoutSessions) {
+		sessionEnv, loadErr := app.LoadConfig[app.SessionConfig]()
+		if loadErr != nil {
+			return loadErr
+		}
+		if deps.Sessions, err = sessionEnv.Sessions(); err != nil {
+			return err
+		}
 	}
 	if deps.Store, err = env.StoreConfig.Open(name); err != nil {
 		return err

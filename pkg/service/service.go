@@ -59,7 +59,7 @@ type Deps struct {
 	Store store.Database
 	// Bus is nil for a service that neither owns nor follows entities.
 	Bus bus.Conn
-	// Sessions reads and writes the session cookies.
+	// Sessions reads and writes the session cookies. It is nil for a service that has no route for people.
 	Sessions *identity.Sessions
 	// Log is required.
 	Log *slog.Logger

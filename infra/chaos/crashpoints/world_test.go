@@ -125,9 +125,27 @@ func (w *world) newPlace(m *member) {
 	m.place = filepath.Join(w.t.TempDir(), m.role)
 }
 
-// start starts a service's process, with its trap set if trap is not empty.
+// start starts a service's process, with its trap set if trap is not empty. While it was dead another process may have
+// taken its port for a connection, for a moment: then it is started again.
 func (w *world) start(m *member, trap string) {
 	w.t.Helper()
+	for deadline := time.Now().Add(patience); ; {
+		err := w.tryStart(m, trap)
+		if err == nil {
+			return
+		}
+		m.mu.Lock()
+		said := m.log.String()
+		m.log.Reset()
+		m.mu.Unlock()
+		if !strings.Contains(said, "address already in use") || time.Now().After(deadline) {
+			w.t.Fatalf("%v; it said:\n%s", err, said)
+		}
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+func (w *world) tryStart(m *member, trap string) error {
 	ctx, cancel := context.WithTimeout(w.t.Context(), patience)
 	defer cancel()
 	env := slices.Concat([]string{
@@ -146,9 +164,7 @@ func (w *world) start(m *member, trap string) {
 		},
 		Up: func(line []byte) bool { return strings.Contains(string(line), "msg=listening") },
 	})
-	if err != nil {
-		w.t.Fatal(err)
-	}
+	return err
 }
 
 func (w *world) awaitReady(m *member) {

@@ -23,16 +23,19 @@ type Bubble struct {
 	Bus bus.Conn
 	// Log is that of all instances.
 	Log *Log
-	now atomic.Pointer[time.Time] // nil for Now
+	now atomic.Pointer[func() time.Time] // nil for Now
 }
 
-// SetNow sets the clock of all instances.
-func (b *Bubble) SetNow(now time.Time) { b.now.Store(&now) }
+// SetNow stops the clock of all instances at a moment.
+func (b *Bubble) SetNow(now time.Time) { b.SetClock(func() time.Time { return now }) }
 
-// Now is the clock of all instances. It stands still.
+// SetClock gives all instances another clock.
+func (b *Bubble) SetClock(now func() time.Time) { b.now.Store(&now) }
+
+// Now is the clock of all instances. It stands still at the package's Now, unless it is set.
 func (b *Bubble) Now() time.Time {
 	if now := b.now.Load(); now != nil {
-		return *now
+		return (*now)()
 	}
 	return Now()
 }
