@@ -24,7 +24,7 @@ type Config struct {
 	GatewayAddr string `envconfig:"GATEWAY_ADDR" default:"127.0.0.1:8080"`
 	NATSAddr    string `envconfig:"NATS_ADDR" default:"127.0.0.1:4222"`
 	MonitorAddr string `envconfig:"NATS_MONITOR_ADDR" default:"127.0.0.1:8222"`
-	// AdminAddr serves what each service has on its admin listener, under /auth, /tickets and /orders.
+	// AdminAddr serves what each service has on its admin listener, under /auth, /tickets, /orders, /payments and /expiration.
 	AdminAddr string `envconfig:"ADMIN_ADDR" default:"127.0.0.1:8081"`
 	// DataDir keeps everything; it is created where missing.
 	DataDir string `envconfig:"DATA_DIR" default:".data"`
@@ -40,6 +40,9 @@ type Config struct {
 
 	// Limits bound how often people may sign up and in.
 	auth.Limits
+
+	// Patience is how long an answer of the payment provider is waited for; 0 stands for payments.DefaultPatience.
+	Patience time.Duration `envconfig:"PAYMENT_PATIENCE"`
 
 	// Volume is the one that DataDir is on, where somebody has said how large it is.
 	telemetry.Volume

@@ -1,13 +1,17 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 
+	"ticketing/pkg/payment"
+	"ticketing/pkg/payment/testcards"
 	"ticketing/pkg/service"
 	"ticketing/services/auth"
 	"ticketing/services/expiration"
 	"ticketing/services/orders"
+	"ticketing/services/payments"
 	"ticketing/services/tickets"
 )
 
@@ -29,8 +33,15 @@ func (s *System) parts() []part {
 			open: with(auth.New, auth.Config{Limits: s.cfg.Limits, PasswordCost: s.cfg.passwordCost})},
 		{name: tickets.Name, path: "/api/tickets", open: with(tickets.New, tickets.Config{})},
 		{name: orders.Name, path: "/api/orders", members: 2, open: with(orders.New, orders.Config{Window: s.cfg.OrderWindow})},
+		{name: payments.Name, path: "/api/payments", open: with(payments.New(testProvider),
+			payments.Config{Patience: cmp.Or(s.cfg.Patience, payments.DefaultPatience)})},
 		{name: expiration.Name, open: with(expiration.New, expiration.Config{})},
 	}
+}
+
+// testProvider is the payment provider of the system: no money is moved.
+func testProvider(ctx context.Context, s *service.Service) (payment.Provider, error) {
+	return testcards.Open(ctx, s.Store)
 }
 
 // with opens a service with its configuration.

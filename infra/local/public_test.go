@@ -39,7 +39,7 @@ func TestAdminRoutesAreNotPublic(t *testing.T) {
 // Each service answers the person on call under its own name, and no page whose name resolves to this machine.
 func TestAdminRoutesOfEachService(t *testing.T) {
 	s, _ := startSystem(t, testConfig(t), discard())
-	for _, name := range []string{"auth", "tickets", "orders", "expiration"} {
+	for _, name := range []string{"auth", "tickets", "orders", "payments", "expiration"} {
 		w := httptest.NewRecorder()
 		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/"+name+"/readyz", nil))
 		if w.Code != http.StatusOK {
@@ -63,7 +63,7 @@ func TestServicesKnowTheVolume(t *testing.T) {
 	given := testConfig(t)
 	given.Volume = cfg.Volume
 	s, _ := startSystem(t, given, discard())
-	for _, name := range []string{"tickets", "orders", "expiration"} {
+	for _, name := range []string{"tickets", "orders", "payments", "expiration"} {
 		w := httptest.NewRecorder()
 		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/"+name+"/metrics", nil))
 		if want := "ticketing_broker_volume_bytes 1.073741824e+09\n"; !strings.Contains(w.Body.String(), want) {

@@ -65,6 +65,38 @@ func TestTheStoryOfATicket(t *testing.T) {
 	}
 }
 
+// An order is paid, after a card that is declined; then it is complete, its ticket is sold, and none of that is undone.
+func TestAnOrderIsPaid(t *testing.T) {
+	s, _ := startSystem(t, testConfig(t), discard())
+	alice, bob := signUp(t, s, "alice"), signUp(t, s, "bob")
+	var sold ticket
+	alice.must("POST", "/api/tickets", draft("concert", 20), http.StatusCreated, &sold)
+	awaitReplica(t, s, sold)
+	var his order
+	bob.must("POST", "/api/orders", map[string]any{"ticketId": sold.ID}, http.StatusCreated, &his)
+	pay := func(p *user, token string, status int) {
+		eventually(t, "payments has seen the order", func() bool {
+			got, err := p.do("GET", "/api/payments?orderId="+string(his.ID), nil, nil)
+			return err == nil && got != http.StatusNotFound
+		})
+		p.must("POST", "/api/payments", map[string]any{"token": token, "orderId": his.ID}, status, nil)
+	}
+	pay(alice, "tok_visa", http.StatusForbidden)
+	pay(bob, "tok_chargeDeclined", http.StatusBadRequest)
+	pay(bob, "tok_visa", http.StatusCreated)
+	eventually(t, "the order is complete", func() bool {
+		bob.must("GET", "/api/orders/"+string(his.ID), nil, http.StatusOK, &his)
+		return his.Status == "complete"
+	})
+	eventually(t, "the ticket is sold", func() bool {
+		alice.must("GET", "/api/tickets/"+string(sold.ID), nil, http.StatusOK, &sold)
+		return sold.Status == "sold" && sold.OrderID == his.ID
+	})
+	bob.must("DELETE", "/api/orders/"+string(his.ID), nil, http.StatusConflict, nil)
+	pay(bob, "tok_visa", http.StatusCreated) // a double click
+	alice.must("POST", "/api/orders", map[string]any{"ticketId": sold.ID}, http.StatusConflict, nil)
+}
+
 // An order that nobody pays gives its ticket back.
 func TestAnOrderExpires(t *testing.T) {
 	cfg := testConfig(t)

@@ -2,7 +2,8 @@
 //
 //	           ┌─ /api/users ───> auth ─────────────────> auth.db
 //	gateway ───┼─ /api/tickets ─> tickets ──────────────> tickets.db
-//	           └─ /api/orders ──> orders-1, orders-2 ───> orders.db
+//	           ├─ /api/orders ──> orders-1, orders-2 ───> orders.db
+//	           └─ /api/payments > payments ─────────────> payments.db
 //	                              expiration ───────────> expiration.db
 //	                                  │  each a bus connection of its own
 //	                     embedded NATS Streaming ───────> nats/
@@ -33,7 +34,7 @@ import (
 
 // SyncedFiles is how many files a system may have synced at the same time: those of its stores and the broker. See
 // app.AllowForSyncs.
-const SyncedFiles = 5
+const SyncedFiles = 6
 
 // System is a running system. Start makes it, Run serves it, and Run or Stop ends it.
 type System struct {
