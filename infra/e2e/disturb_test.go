@@ -9,9 +9,9 @@ import (
 )
 
 // mostHeld is how many events a pod of orders may hold un-acked when it leaves: each customer edits one ticket a
-// round, and an edit is handled well within a round. A pod that leaves in order acks what it has in work, so in
+// round, and has another held and freed, and that is handled well within a round. A pod that leaves in order acks what it has in work, so in
 // truth there are fewer, if any.
-const mostHeld = people
+const mostHeld = 3 * people
 
 // New pods take the place of the old ones under load: nobody gets an error, nothing is lost or done twice, and the
 // broker sends again no more than what a leaving pod held.
