@@ -41,7 +41,7 @@ lint: vulncheck ## gofmt, go vet, staticcheck, go.mod and go.sum
 	@unformatted=$$(git ls-files -co --exclude-standard '*.go' | xargs gofmt -l); \
 	[ -z "$$unformatted" ] || { echo "not gofmt'ed:"; echo "$$unformatted"; exit 1; }
 	go vet ./...
-	go vet -tags node,e2e ./...
+	go vet -tags node,e2e,browser ./...
 	go run $(STATICCHECK) ./...
 	go mod tidy -diff
 	go mod verify
@@ -97,6 +97,11 @@ test-node: ## the scripts of the NATS Streaming tutorial against the system; tak
 	cd infra/local/tutorial && npm install --no-package-lock --no-audit --no-fund --loglevel error
 	go test -count 1 -tags node -run TestTheTutorialsScripts ./infra/local
 
+.PHONY: test-browser
+test-browser: ## two people and one ticket on the pages, with axe-core; takes chromium, node and npm; SCREENSHOTS is a folder
+	cd infra/browser && npm install --no-package-lock --no-audit --no-fund --loglevel error
+	go test -count 1 -tags browser -timeout 20m ./infra/browser
+
 .PHONY: secrets
 secrets: ## fill the Secrets of the cluster of the current kubeconfig with random values; takes kubectl
 	infra/k8s/secrets.sh
@@ -108,5 +113,5 @@ e2e: ## the end-to-end test on the cluster of the current kubeconfig; takes kube
 .PHONY: clean-data
 clean-data: ## forget everything that make run has stored in DATA_DIR (.data)
 	@dir="$${DATA_DIR:-.data}"; cd "$$dir" 2>/dev/null || exit 0; \
-	rm -rf nats auth.db tickets.db orders.db jwt.key; \
+	rm -rf nats auth.db tickets.db orders.db payments.db expiration.db jwt.key; \
 	cd - >/dev/null; rmdir "$$dir" 2>/dev/null || echo "$$dir has other files, which stay"

@@ -9,8 +9,8 @@ import (
 	"sigs.k8s.io/yaml"
 )
 
-// admitted: the bus and a database let a service in if and only if its environment names them, and no other policy
-// lets it in.
+// admitted: the bus and a database let a service in if and only if its environment names them, the public services let in
+// web, which calls their API, and no other policy lets a service in.
 func admitted(s system) (complaints []string) {
 	for _, w := range s.workloads() {
 		if !w.isService() {
@@ -19,11 +19,13 @@ func admitted(s system) (complaints []string) {
 		service := strings.TrimSuffix(w.GetName(), "-depl")
 		for _, o := range all[*networkingv1.NetworkPolicy](s) {
 			in, set := letsIn(o, w), false
-			switch o.Name {
-			case "nats-policy":
+			switch {
+			case o.Name == "nats-policy":
 				set = w.isOnBus()
-			case service + "-mongo-policy":
+			case o.Name == service+"-mongo-policy":
 				_, set = variable(w, "MONGO_URI")
+			case o.Labels["app.kubernetes.io/component"] == "service":
+				set = service == "web"
 			}
 			if set != in {
 				complaints = append(complaints, fmt.Sprintf("%s: %s lets it in: %v, want %v", w, name(o), in, set))

@@ -24,7 +24,7 @@ type Config struct {
 	GatewayAddr string `envconfig:"GATEWAY_ADDR" default:"127.0.0.1:8080"`
 	NATSAddr    string `envconfig:"NATS_ADDR" default:"127.0.0.1:4222"`
 	MonitorAddr string `envconfig:"NATS_MONITOR_ADDR" default:"127.0.0.1:8222"`
-	// AdminAddr serves what each service has on its admin listener, under /auth, /tickets, /orders, /payments and /expiration.
+	// AdminAddr serves what each service has on its admin listener, under the service's name, as in /orders.
 	AdminAddr string `envconfig:"ADMIN_ADDR" default:"127.0.0.1:8081"`
 	// DataDir keeps everything; it is created where missing.
 	DataDir string `envconfig:"DATA_DIR" default:".data"`

@@ -43,22 +43,24 @@ func (g *gateway) remove(prefix string, u *upstream) {
 	u.running.Wait()
 }
 
-// take chooses the member for a path; nil where the path is no service's. The caller calls running.Done.
+// take chooses the member for a path, by the longest prefix; nil if the path is no service's. The caller calls
+// running.Done.
 func (g *gateway) take(path string) (u *upstream, found bool) {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
-	for prefix, members := range g.routes {
-		if path != prefix && !strings.HasPrefix(path, prefix+"/") {
-			continue
+	longest := ""
+	for prefix := range g.routes {
+		if len(prefix) > len(longest) && (path == prefix || strings.HasPrefix(path, strings.TrimSuffix(prefix, "/")+"/")) {
+			longest = prefix
 		}
-		if len(members) == 0 {
-			return nil, true
-		}
-		u := members[g.turn.Add(1)%uint64(len(members))]
-		u.running.Add(1)
-		return u, true
 	}
-	return nil, false
+	members, found := g.routes[longest]
+	if len(members) == 0 {
+		return nil, found
+	}
+	u = members[g.turn.Add(1)%uint64(len(members))]
+	u.running.Add(1)
+	return u, true
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {

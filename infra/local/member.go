@@ -27,7 +27,10 @@ type member struct {
 func (s *System) open(ctx context.Context, of part, name, natsURL string) (*member, error) {
 	m := member{name: name, path: of.path}
 	deps := service.Deps{
-		Name: of.name, Store: s.stores[of.name], Sessions: s.sessions, Log: s.log.With("service", name), Volume: s.cfg.Volume,
+		Name: of.name, Sessions: s.sessions, Log: s.log.With("service", name), Volume: s.cfg.Volume,
+	}
+	if !of.offStore {
+		deps.Store = s.stores[of.name]
 	}
 	var err error
 	if !of.offBus {

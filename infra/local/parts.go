@@ -13,6 +13,7 @@ import (
 	"ticketing/services/orders"
 	"ticketing/services/payments"
 	"ticketing/services/tickets"
+	"ticketing/services/web"
 )
 
 // part is one service of the system.
@@ -23,6 +24,8 @@ type part struct {
 	// members is how many instances it has; 0 stands for one.
 	members int
 	offBus  bool
+	// offStore is for a service that keeps nothing.
+	offStore bool
 	open    func(context.Context, service.Deps) (*service.Service, error)
 }
 
@@ -35,6 +38,7 @@ func (s *System) parts() []part {
 		{name: orders.Name, path: "/api/orders", members: 2, open: with(orders.New, orders.Config{Window: s.cfg.OrderWindow})},
 		{name: payments.Name, path: "/api/payments", open: with(payments.New(testProvider),
 			payments.Config{Patience: cmp.Or(s.cfg.Patience, payments.DefaultPatience)})},
+		{name: web.Name, path: "/", offBus: true, offStore: true, open: with(web.New, web.At(s.GatewayURL()))},
 		{name: expiration.Name, open: with(expiration.New, expiration.Config{})},
 	}
 }

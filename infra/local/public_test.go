@@ -39,7 +39,7 @@ func TestAdminRoutesAreNotPublic(t *testing.T) {
 // Each service answers the person on call under its own name, and no page whose name resolves to this machine.
 func TestAdminRoutesOfEachService(t *testing.T) {
 	s, _ := startSystem(t, testConfig(t), discard())
-	for _, name := range []string{"auth", "tickets", "orders", "payments", "expiration"} {
+	for _, name := range []string{"auth", "tickets", "orders", "payments", "expiration", "web"} {
 		w := httptest.NewRecorder()
 		s.oncall.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "http://localhost/"+name+"/readyz", nil))
 		if w.Code != http.StatusOK {

@@ -3,7 +3,8 @@
 //	           ┌─ /api/users ───> auth ─────────────────> auth.db
 //	gateway ───┼─ /api/tickets ─> tickets ──────────────> tickets.db
 //	           ├─ /api/orders ──> orders-1, orders-2 ───> orders.db
-//	           └─ /api/payments > payments ─────────────> payments.db
+//	           ├─ /api/payments > payments ─────────────> payments.db
+//	           └─ / ────────────> web
 //	                              expiration ───────────> expiration.db
 //	                                  │  each a bus connection of its own
 //	                     embedded NATS Streaming ───────> nats/
@@ -149,6 +150,9 @@ func (s *System) startBroker(context.Context) error {
 
 func (s *System) openStores(context.Context) error {
 	for _, p := range s.parts() {
+		if p.offStore {
+			continue
+		}
 		db, err := bolt.Open(filepath.Join(s.cfg.DataDir, p.name+".db"))
 		if err != nil {
 			return err

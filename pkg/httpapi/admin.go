@@ -63,9 +63,10 @@ func Admin(checks ...Check) chi.Router {
 		watched[i] = &watchedCheck{Check: c}
 	}
 	r := chi.NewRouter()
-	r.Use(securityHeaders, addressedDirectly, sameOrigin(), middleware.GetHead)
-	r.NotFound(notFound)
-	r.MethodNotAllowed(methodNotAllowed)
+	refuse := Refuse(refuseWithProblem)
+	r.Use(securityHeaders(dataOnly), addressedDirectly, refuse.sameOrigin(), middleware.GetHead)
+	r.NotFound(refuse.notFound)
+	r.MethodNotAllowed(refuse.methodNotAllowed)
 	r.Get("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		_ = WriteJSON(w, http.StatusOK, map[string]bool{"alive": true})
 	})

@@ -39,12 +39,23 @@ type ProblemError struct {
 	Field   string `json:"field,omitempty"`
 }
 
+// errMethod refuses a method that a path does not have.
+var errMethod = errors.New("method not allowed")
+
+// StatusOf returns the status that an error stands for.
+func StatusOf(err error) int {
+	status, _ := statusOf(err)
+	return status
+}
+
 // statusOf is the one table from an error to a status. For a fault the message is empty, as its own
 // details are meant for the client; the text of any other error is not.
 func statusOf(err error) (status int, message string) {
 	switch {
 	case fault.KindOf(err) != 0:
 		return statusOfKind(fault.KindOf(err)), ""
+	case errors.Is(err, errMethod):
+		return http.StatusMethodNotAllowed, errMethod.Error()
 	case errors.Is(err, store.ErrNotFound):
 		return http.StatusNotFound, "not found"
 	case errors.Is(err, store.ErrConflict):

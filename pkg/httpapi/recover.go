@@ -13,7 +13,7 @@ import (
 // recoverPanic keeps the process alive when a handler panics: it logs the panic with its stack at
 // error and answers 500. Where the answer had begun, the connection is cut, so that the client
 // does not take half an answer for a whole one.
-func recoverPanic(log *slog.Logger) func(http.Handler) http.Handler {
+func (refuse Refuse) recoverPanic(log *slog.Logger) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			seen := middleware.NewWrapResponseWriter(w, r.ProtoMajor)
@@ -31,7 +31,7 @@ func recoverPanic(log *slog.Logger) func(http.Handler) http.Handler {
 				if seen.Status() != 0 {
 					panic(http.ErrAbortHandler)
 				}
-				WriteProblem(seen, errors.New("handler panicked"))
+				refuse(seen, r, errors.New("handler panicked"))
 			}()
 			next.ServeHTTP(seen, r)
 		})

@@ -20,18 +20,32 @@ import (
 // Cross-origin requests that change something are refused by what the browser says of their
 // origin (Sec-Fetch-Site, Origin), so a gateway in front must pass Host on as it came.
 func NewRouter(log *slog.Logger) chi.Router {
+	return newRouter(log, dataOnly, refuseWithProblem)
+}
+
+// Refuse answers a request with an error: a fault, or the service's own failure.
+type Refuse func(w http.ResponseWriter, r *http.Request, err error)
+
+// refuseWithProblem is the Refuse of an API.
+func refuseWithProblem(w http.ResponseWriter, _ *http.Request, err error) { WriteProblem(w, err) }
+
+// NewPageRouter is NewRouter for pages that people look at. policy is the Content-Security-Policy of every answer, and
+// refuse makes the answer to what the middleware or the router refuses.
+func NewPageRouter(log *slog.Logger, policy string, refuse Refuse) chi.Router { return newRouter(log, policy, refuse) }
+
+func newRouter(log *slog.Logger, policy string, refuse Refuse) chi.Router {
 	r := chi.NewRouter()
 	r.Use(
-		securityHeaders,
+		securityHeaders(policy),
 		accessLine(log),
-		recoverPanic(log),
-		plainPath,
-		limitBody,
-		sameOrigin(),
+		refuse.recoverPanic(log),
+		refuse.plainPath,
+		refuse.limitBody,
+		refuse.sameOrigin(),
 		middleware.GetHead,
 	)
-	r.NotFound(notFound)
-	r.MethodNotAllowed(methodNotAllowed)
+	r.NotFound(refuse.notFound)
+	r.MethodNotAllowed(refuse.methodNotAllowed)
 	return r
 }
 
@@ -45,13 +59,13 @@ func NotYet(log *slog.Logger) http.Handler {
 	return r
 }
 
-func notFound(w http.ResponseWriter, _ *http.Request) {
-	WriteProblem(w, fault.New(fault.NotFound, "no such path"))
+func (refuse Refuse) notFound(w http.ResponseWriter, r *http.Request) {
+	refuse(w, r, fault.New(fault.NotFound, "no such path"))
 }
 
 // methodNotAllowed answers 405 with the methods the path has, or 404 where it has none: chi also comes
 // here for every method it does not know.
-func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
+func (refuse Refuse) methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 	routes := chi.RouteContext(r.Context()).Routes
 	path := r.URL.EscapedPath()
 	var allowed []string
@@ -67,31 +81,35 @@ func methodNotAllowed(w http.ResponseWriter, r *http.Request) {
 		}
 	}
 	if len(allowed) == 0 {
-		notFound(w, r)
+		refuse.notFound(w, r)
 		return
 	}
 	w.Header().Set("Allow", strings.Join(allowed, ", "))
-	problemOf(http.StatusMethodNotAllowed, []ProblemError{{Message: "method not allowed"}}).write(w)
+	refuse(w, r, errMethod)
 }
 
-// securityHeaders says that an answer is data for the one who asked: never cached, framed, sniffed
-// or executed.
-func securityHeaders(next http.Handler) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Cache-Control", "no-store")
-		h.Set("Content-Security-Policy", "default-src 'none'; frame-ancestors 'none'")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("X-Content-Type-Options", "nosniff")
-		next.ServeHTTP(w, r)
-	})
+// dataOnly is the policy of an answer that is data: never framed or executed.
+const dataOnly = "default-src 'none'; frame-ancestors 'none'"
+
+// securityHeaders says that an answer is for the one who asked: never cached or sniffed.
+func securityHeaders(policy string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			h := w.Header()
+			h.Set("Cache-Control", "no-store")
+			h.Set("Content-Security-Policy", policy)
+			h.Set("Referrer-Policy", "no-referrer")
+			h.Set("X-Content-Type-Options", "nosniff")
+			next.ServeHTTP(w, r)
+		})
+	}
 }
 
 // sameOrigin refuses what a page of another site makes a browser send, unless it only reads.
-func sameOrigin() func(http.Handler) http.Handler {
+func (refuse Refuse) sameOrigin() func(http.Handler) http.Handler {
 	origins := http.NewCrossOriginProtection()
-	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		WriteProblem(w, fault.New(fault.Forbidden, "cross-origin request refused"))
+	origins.SetDenyHandler(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		refuse(w, r, fault.New(fault.Forbidden, "cross-origin request refused"))
 	}))
 	return origins.Handler
 }
@@ -99,10 +117,10 @@ func sameOrigin() func(http.Handler) http.Handler {
 // plainPath answers 404 to a path that could mean one thing to a gateway and another to the router:
 // empty or dot segments, encoded slashes, backslashes, control characters. None of our routes has
 // such a path, and nothing is cleaned up and redirected.
-func plainPath(next http.Handler) http.Handler {
+func (refuse Refuse) plainPath(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if !isPlain(r.URL.Path) || strings.Contains(strings.ToLower(r.URL.RawPath), "%2f") {
-			notFound(w, r)
+			refuse.notFound(w, r)
 			return
 		}
 		next.ServeHTTP(w, r)
@@ -125,11 +143,11 @@ func isPlain(path string) bool {
 
 // limitBody refuses a body over MaxBody: at once where its length is announced, else when a handler
 // has read that far.
-func limitBody(next http.Handler) http.Handler {
+func (refuse Refuse) limitBody(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if r.ContentLength > MaxBody {
 			w.Header().Set("Connection", "close") // rather than read what follows
-			WriteProblem(w, errTooLarge())
+			refuse(w, r, errTooLarge())
 			return
 		}
 		r.Body = http.MaxBytesReader(w, r.Body, MaxBody)

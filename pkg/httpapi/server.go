@@ -32,7 +32,7 @@ const (
 // What net/http says of clients' garbage is logged at debug; failed accepts (no file descriptors
 // left) at warn.
 func Serve(ctx context.Context, ln net.Listener, h http.Handler, logger *slog.Logger) error {
-	requests, cancelRequests := context.WithCancel(context.WithoutCancel(ctx))
+	requests, cancelRequests := context.WithCancel(context.WithValue(context.WithoutCancel(ctx), endingKey{}, ctx.Done()))
 	defer cancelRequests()
 	server := &http.Server{
 		Handler:           h,
@@ -62,6 +62,16 @@ func Serve(ctx context.Context, ln net.Listener, h http.Handler, logger *slog.Lo
 		return fmt.Errorf("drain %s: %w", ln.Addr(), err)
 	}
 	return nil
+}
+
+// endingKey finds in a request's context what is closed when its server begins to end.
+type endingKey struct{}
+
+// Ending returns what is closed when the server of a request begins to end, for an answer that goes on for long. It is nil
+// outside of Serve.
+func Ending(ctx context.Context) <-chan struct{} {
+	ending, _ := ctx.Value(endingKey{}).(<-chan struct{})
+	return ending
 }
 
 func shutdown(server *http.Server) error {

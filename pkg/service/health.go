@@ -16,7 +16,10 @@ import (
 // Checks are what the service needs to be ready. A bus that is lost later only degrades it: reads go on, and so do
 // writes, into the outbox.
 func (s *Service) Checks() []httpapi.Check {
-	checks := []httpapi.Check{{Name: "store", Check: s.Store.Ping}}
+	var checks []httpapi.Check
+	if s.Store != nil {
+		checks = append(checks, httpapi.Check{Name: "store", Check: s.Store.Ping})
+	}
 	if s.Bus != nil {
 		checks = append(checks, httpapi.Check{Name: "bus", Effect: httpapi.UnreadyAtStart, Check: s.checkBus})
 	}

@@ -16,15 +16,12 @@ type Option int
 const (
 	// WithoutBus is for a service that neither owns nor follows entities: no broker is configured or connected to.
 	WithoutBus Option = iota + 1
+	// WithoutStore is for a service that keeps nothing: no store is configured or opened.
+	WithoutStore
 	// WithoutSessions is for a service that has no route for people: no key is configured.
 	WithoutSessions
 )
 
-// environment is what every service reads from the environment.
-type environment struct {
-	app.ListenConfig
-	app.StoreConfig
-}
 
 // busEnvironment is what services on the bus read besides.
 type busEnvironment struct {
@@ -40,7 +37,7 @@ func Main[C any](name string, build Build[C], options ...Option) {
 }
 
 func runMain[C any](ctx context.Context, name string, log *slog.Logger, build Build[C], options []Option) (err error) {
-	env, err := app.LoadConfig[environment]()
+	listen, err := app.LoadConfig[app.ListenConfig]()
 	if err != nil {
 		return err
 	}
@@ -61,10 +58,16 @@ func runMain[C any](ctx context.Context, name string, log *slog.Logger, build Bu
 			return err
 		}
 	}
-	if deps.Store, err = env.StoreConfig.Open(name); err != nil {
-		return err
+	if !slices.Contains(options, WithoutStore) {
+		storeEnv, loadErr := app.LoadConfig[app.StoreConfig]()
+		if loadErr != nil {
+			return loadErr
+		}
+		if deps.Store, err = storeEnv.Open(name); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, deps.Store.Close()) }()
 	}
-	defer func() { err = errors.Join(err, deps.Store.Close()) }()
 	if !slices.Contains(options, WithoutBus) {
 		busEnv, loadErr := app.LoadConfig[busEnvironment]()
 		if loadErr != nil {
@@ -77,5 +80,5 @@ func runMain[C any](ctx context.Context, name string, log *slog.Logger, build Bu
 		defer func() { err = errors.Join(err, app.CloseBus(conn)) }()
 		deps.Bus, deps.Volume = conn, busEnv.Volume
 	}
-	return Serve(ctx, env.ListenConfig, deps, build, cfg)
+	return Serve(ctx, listen, deps, build, cfg)
 }

@@ -55,7 +55,7 @@ import (
 type Deps struct {
 	// Name is the service's: "orders". Its queue group is Group(Name). Required.
 	Name string
-	// Store keeps the service's collections.
+	// Store keeps the service's collections. It is nil for a service that keeps nothing.
 	Store store.Database
 	// Bus is nil for a service that neither owns nor follows entities.
 	Bus bus.Conn

@@ -41,7 +41,7 @@ func TestASellerOffersATicketAndEditsIt(t *testing.T) {
 
 	// When she edits it, then everybody reads the next version
 	want = fmt.Sprintf(`{"id":"%s","title":"opera","price":0.01,"userId":"%s","version":1,"status":"free"}`, id, ann)
-	if edited := s.Expect(t, put(id, session, `{"title":"opera","price":1e-2}`), 200); edited.Body != want || edited.Header.Get("ETag") != `"1"` {
+	if edited := s.Expect(t, put(id, session, `{"title":"opera","price":" 0.01 "}`), 200); edited.Body != want || edited.Header.Get("ETag") != `"1"` {
 		t.Errorf("edited %s %v, want %s", edited.Body, edited.Header, want)
 	}
 	if shown := s.Expect(t, get(path), 200); shown.Body != want {

@@ -1,6 +1,7 @@
 package tickets
 
 import (
+	"encoding/json"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -49,16 +50,35 @@ func (t Ticket) Status() Status {
 
 // Draft is what a seller says about a ticket.
 type Draft struct {
-	Title string      `json:"title"`
-	Price event.Price `json:"price"`
+	Title string `json:"title"`
+	Price Asked  `json:"price"`
 }
+
+// Asked is a price as a seller writes it: a JSON number or, as the page of the Node version sends it, a string of one.
+type Asked event.Price
+
+// UnmarshalJSON accepts what event.ParsePrice accepts, with or without quotes.
+func (a *Asked) UnmarshalJSON(data []byte) error {
+	text := string(data)
+	if strings.HasPrefix(text, `"`) {
+		if err := json.Unmarshal(data, &text); err != nil {
+			return err
+		}
+	}
+	price, err := event.ParsePrice(strings.TrimSpace(text))
+	*a = Asked(price)
+	return err
+}
+
+// MarshalJSON writes a JSON number.
+func (a Asked) MarshalJSON() ([]byte, error) { return event.Price(a).MarshalJSON() }
 
 // Offer makes a new ticket of a seller's draft.
 func Offer(seller event.ID, draft Draft) (Ticket, error) {
 	if err := draft.check(); err != nil {
 		return Ticket{}, err
 	}
-	return Ticket{Title: draft.Title, Price: draft.Price, UserID: seller}, nil
+	return Ticket{Title: draft.Title, Price: event.Price(draft.Price), UserID: seller}, nil
 }
 
 // Edit changes title and price. Only the seller may, and only while no order holds the ticket; a draft
@@ -73,15 +93,15 @@ func (t Ticket) Edit(editor event.ID, draft Draft) (Ticket, error) {
 	if t.OrderID != "" {
 		return t, fault.New(fault.Conflict, "this ticket is "+string(t.Status())+" and cannot be changed")
 	}
-	if t.Title == draft.Title && t.Price == draft.Price {
+	if t.Title == draft.Title && t.Price == event.Price(draft.Price) {
 		return t, outbox.ErrNoChange
 	}
-	t.Title, t.Price = draft.Title, draft.Price
+	t.Title, t.Price = draft.Title, event.Price(draft.Price)
 	return t, nil
 }
 
 func (d Draft) check() error {
-	return fault.Join(checkTitle(d.Title), checkPrice(d.Price))
+	return fault.Join(checkTitle(d.Title), checkPrice(event.Price(d.Price)))
 }
 
 func checkTitle(title string) error {

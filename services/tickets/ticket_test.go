@@ -27,7 +27,7 @@ var drafts = []struct {
 }{
 	{"plain", Draft{"concert", 2000}, nil},
 	{"one cent", Draft{"concert", 1}, nil},
-	{"the highest price", Draft{"concert", event.MaxPrice}, nil},
+	{"the highest price", Draft{"concert", Asked(event.MaxPrice)}, nil},
 	{"one character", Draft{"x", 1}, nil},
 	{"the longest title", Draft{strings.Repeat("x", 200), 1}, nil},
 	{"the longest title, of wide characters", Draft{strings.Repeat("音", 200), 1}, nil},
@@ -38,7 +38,7 @@ var drafts = []struct {
 	{"a title of 10,000 characters", Draft{strings.Repeat("x", 10_000), 1}, []string{"title"}},
 	{"no price", Draft{"concert", 0}, []string{"price"}},
 	{"a negative price", Draft{"concert", -1}, []string{"price"}},
-	{"a price that is one cent too high", Draft{"concert", event.MaxPrice + 1}, []string{"price"}},
+	{"a price that is one cent too high", Draft{"concert", Asked(event.MaxPrice + 1)}, []string{"price"}},
 	{"nothing", Draft{}, []string{"title", "price"}},
 }
 
@@ -49,7 +49,7 @@ func TestOffer(t *testing.T) {
 			checkInvalid(t, err, tt.wrong)
 			want := Ticket{}
 			if tt.wrong == nil {
-				want = Ticket{Title: tt.draft.Title, Price: tt.draft.Price, UserID: seller}
+				want = Ticket{Title: tt.draft.Title, Price: event.Price(tt.draft.Price), UserID: seller}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("Offer (-want +got):\n%s", diff)
@@ -83,7 +83,7 @@ func TestEditChecksTheDraft(t *testing.T) {
 			checkInvalid(t, err, tt.wrong)
 			want := before
 			if tt.wrong == nil {
-				want = Ticket{Title: tt.draft.Title, Price: tt.draft.Price, UserID: seller}
+				want = Ticket{Title: tt.draft.Title, Price: event.Price(tt.draft.Price), UserID: seller}
 			}
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Errorf("Edit (-want +got):\n%s", diff)

@@ -22,7 +22,7 @@ func run(ctx context.Context, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("ready gateway=%s nats=%s monitoring=%s admin=%s data=%s\n",
-		system.GatewayURL(), system.NATSURL(), system.MonitorURL(), system.AdminURL(), cfg.DataDir)
+	fmt.Printf("ready page=%s/ gateway=%s nats=%s monitoring=%s admin=%s data=%s\n",
+		system.GatewayURL(), system.GatewayURL(), system.NATSURL(), system.MonitorURL(), system.AdminURL(), cfg.DataDir)
 	return system.Run(ctx)
 }
