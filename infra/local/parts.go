@@ -26,7 +26,7 @@ type part struct {
 	offBus  bool
 	// offStore is for a service that keeps nothing.
 	offStore bool
-	open    func(context.Context, service.Deps) (*service.Service, error)
+	open     func(context.Context, service.Deps) (*service.Service, error)
 }
 
 // parts is the system, service by service.

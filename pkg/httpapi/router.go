@@ -31,7 +31,9 @@ func refuseWithProblem(w http.ResponseWriter, _ *http.Request, err error) { Writ
 
 // NewPageRouter is NewRouter for pages that people look at. policy is the Content-Security-Policy of every answer, and
 // refuse makes the answer to what the middleware or the router refuses.
-func NewPageRouter(log *slog.Logger, policy string, refuse Refuse) chi.Router { return newRouter(log, policy, refuse) }
+func NewPageRouter(log *slog.Logger, policy string, refuse Refuse) chi.Router {
+	return newRouter(log, policy, refuse)
+}
 
 func newRouter(log *slog.Logger, policy string, refuse Refuse) chi.Router {
 	r := chi.NewRouter()

@@ -22,7 +22,6 @@ const (
 	WithoutSessions
 )
 
-
 // busEnvironment is what services on the bus read besides.
 type busEnvironment struct {
 	app.BusConfig
