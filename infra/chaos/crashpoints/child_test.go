@@ -17,9 +17,13 @@ import (
 	"ticketing/infra/chaos/check"
 	"ticketing/infra/chaos/diary"
 	"ticketing/infra/chaos/inspect"
+	"ticketing/pkg/payment"
+	"ticketing/pkg/payment/testcards"
 	"ticketing/pkg/service"
 	"ticketing/pkg/store"
+	"ticketing/services/expiration"
 	"ticketing/services/orders"
+	"ticketing/services/payments"
 	"ticketing/services/tickets"
 )
 
@@ -49,7 +53,8 @@ func moreWorlds() error {
 
 // childConfig is what a child is told besides what its service's own program is.
 type childConfig struct {
-	orders.Config
+	Orders   orders.Config
+	Payments payments.Config
 	// Trap is set from the start, "<point> <pass>".
 	Trap string `envconfig:"CRASHPOINTS_TRAP"`
 	// AcksEarly plants a bug.
@@ -72,12 +77,20 @@ func build(role string) service.Build[childConfig] {
 		case roleTickets:
 			return tickets.New(ctx, s, tickets.Config{})
 		case roleOrders:
-			return orders.New(ctx, s, cfg.Config)
+			return orders.New(ctx, s, cfg.Orders)
+		case rolePayments:
+			return payments.New(testProvider)(ctx, s, cfg.Payments)
+		case roleExpiration:
+			return expiration.New(ctx, s, expiration.Config{})
 		case roleDiary:
 			return diary.New(ctx, s, diary.Config{})
 		}
 		return fmt.Errorf("no role %q", role)
 	}
+}
+
+func testProvider(ctx context.Context, s *service.Service) (payment.Provider, error) {
+	return testcards.Open(ctx, s.Store)
 }
 
 func adminRoutes(role string, db store.Database, set *trap) func(chi.Router) {

@@ -38,6 +38,8 @@ var scenarios = []struct {
 	{roleTickets, publishedNotNoted, inOrder},
 	{roleTickets, publishedNotForgotten, inOrder},
 	{roleTickets, inTheCommit, inOrder},
+	{roleTickets, reactedNotApplied, inOrder},
+	{roleTickets, appliedNotAcked, inOrder},
 	{roleOrders, storedNotPublished, inOrder},
 	{roleOrders, publishedNotForgotten, inOrder},
 	{roleOrders, halfOfTheBatch, inOrder},
@@ -84,12 +86,16 @@ func TestCrashPointsOnMongo(t *testing.T) {
 	if uri == "" {
 		t.Skip("MONGO_URI names no server; make test-mongo starts one")
 	}
-	run(t, engine{
+	run(t, onMongo(uri))
+}
+
+func onMongo(uri string) engine {
+	return engine{
 		clients: 4, pause: 40 * time.Millisecond,
 		env: func(place string) []string {
 			return []string{"MONGO_URI=" + uri, "MONGO_DATABASE=" + databaseOf(place)}
 		},
-	})
+	}
 }
 
 // databaseOf is a name for a database that has nothing in common with another place's.

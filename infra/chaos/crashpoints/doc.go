@@ -11,5 +11,6 @@
 //	Put ─ 1 ─> Publish ─ 2 ─> the relay notes it ─ 3 ─> Forget
 //	React ─ 4 ─> PutMany: half of the batch ─ 5 ─ in the commit ─ 6 ─> the end ─ 7 ─> ack
 //	a store that was lost: history, half of it ─ 5 ─ all of it ─ 8 ─> the mark that says so
+//	payments: charging ─> the provider charges ─ 9 ─> charged ─ 1 ─> Publish
 //	a rebuild: a number ─ 8 ─> history, half of it ─ 5 ─ all of it ─ 8 ─> every member over ─ 8 ─> the mark
 package crashpoints

@@ -1,11 +1,15 @@
 package crashpoints
 
 import (
+	"bytes"
 	"context"
+	"fmt"
+	"slices"
 	"strings"
 
 	"ticketing/pkg/bus"
 	"ticketing/pkg/store"
+	"ticketing/services/payments"
 )
 
 // trappedDatabase is a store whose writes pass the trap's points.
@@ -37,6 +41,9 @@ func (c trappedCollection) Put(ctx context.Context, w store.Write) error {
 // PutMany is how replicas are written.
 func (c trappedCollection) PutMany(ctx context.Context, ws []store.Write) error {
 	if !strings.Contains(c.name, "-replica-") {
+		if c.name == payments.Collection && slices.ContainsFunc(ws, isCharged) {
+			c.trap.pass(chargedNotNoted)
+		}
 		return c.Collection.PutMany(ctx, ws)
 	}
 	c.trap.pass(reactedNotApplied)
@@ -55,6 +62,11 @@ func (c trappedCollection) PutMany(ctx context.Context, ws []store.Write) error 
 		}
 	}
 	return c.Collection.PutMany(ctx, ws)
+}
+
+// isCharged reports that a payment's charge is noted.
+func isCharged(w store.Write) bool {
+	return bytes.Contains(w.State, fmt.Appendf(nil, "%q:%q", "status", payments.Charged))
 }
 
 func (c trappedCollection) Forget(ctx context.Context, sent []store.Sent) error {

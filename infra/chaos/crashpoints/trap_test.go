@@ -21,6 +21,7 @@ const (
 	inTheCommit           point = "6-in-the-commit"
 	appliedNotAcked       point = "7-applied-not-acked"
 	beforeTheMark         point = "8-before-the-mark"
+	chargedNotNoted       point = "9-charged-not-noted"
 )
 
 // trap kills its own process, as kill -9 does, at the n-th pass of a point.

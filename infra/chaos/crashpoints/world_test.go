@@ -28,6 +28,10 @@ const (
 	roleTickets = "tickets"
 	roleOrders  = "orders"
 	roleDiary   = "diary"
+
+	// These run alone: a test is all others to them.
+	rolePayments   = "payments"
+	roleExpiration = "expiration"
 )
 
 // patience is how long an awaited thing may take on a slow, noisy machine.
@@ -72,7 +76,15 @@ type member struct {
 
 func newWorld(t *testing.T, e engine, bug ...string) *world {
 	t.Helper()
-	w := &world{t: t, engine: e, bug: bug, broker: stantest.Start(t), members: map[string]*member{}}
+	w := startMembers(t, e, bug, roleTickets, roleOrders, roleDiary)
+	w.load = newLoad(t, e, w)
+	return w
+}
+
+// startMembers starts a broker and some services, and waits until they are ready.
+func startMembers(t *testing.T, e engine, env []string, roles ...string) *world {
+	t.Helper()
+	w := &world{t: t, engine: e, bug: env, broker: stantest.Start(t), members: map[string]*member{}}
 	var err error
 	if w.books, err = (app.BusConfig{NATSMonitorURL: w.broker.MonitorURL()}).OpenBooks(); err != nil {
 		t.Fatal(err)
@@ -80,7 +92,7 @@ func newWorld(t *testing.T, e engine, bug ...string) *world {
 	t.Cleanup(w.books.Close)
 	w.client = &http.Client{Timeout: patience, Transport: &http.Transport{}}
 	t.Cleanup(w.client.CloseIdleConnections)
-	for _, role := range []string{roleTickets, roleOrders, roleDiary} {
+	for _, role := range roles {
 		addrs, err := process.FreePorts(2)
 		if err != nil {
 			t.Fatal(err)
@@ -99,7 +111,6 @@ func newWorld(t *testing.T, e engine, bug ...string) *world {
 	for _, m := range w.members {
 		w.awaitReady(m)
 	}
-	w.load = newLoad(t, e, w)
 	return w
 }
 
