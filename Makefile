@@ -93,9 +93,9 @@ chaos: ## kills, pauses, cuts and poison for MINUTES (1) per profile; SEED repla
 	go run ./infra/chaos -minutes $(or $(MINUTES),1) -seed $(or $(SEED),0)
 
 .PHONY: test-node
-test-node: ## the scripts of the NATS Streaming tutorial against the system; takes node and npm, ports 4222 and 8222
-	cd infra/local/tutorial && npm install --no-package-lock --no-audit --no-fund --loglevel error
-	go test -count 1 -tags node -run TestTheTutorialsScripts ./infra/local
+test-node: ## the Node.js version's services and the tutorial's scripts beside ours; takes node and npm, ports 4222 and 8222
+	for dir in tutorial node; do (cd infra/local/$$dir && npm install --no-package-lock --no-audit --no-fund --loglevel error); done
+	go test -count 1 -tags node -run 'TestTheTutorialsScripts|Node' ./infra/local
 
 .PHONY: test-browser
 test-browser: ## two people and one ticket on the pages, with axe-core; takes chromium, node and npm; SCREENSHOTS is a folder

@@ -47,6 +47,8 @@ type Config struct {
 	// Volume is the one that DataDir is on, where somebody has said how large it is.
 	telemetry.Volume
 
+	// without names services that a test has others do the work of.
+	without []string
 	// passwordCost lets tests sign up without the price of a good hash; 0 stands for the default.
 	passwordCost int
 }

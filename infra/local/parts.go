@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"slices"
 
 	"ticketing/pkg/payment"
 	"ticketing/pkg/payment/testcards"
@@ -31,7 +32,7 @@ type part struct {
 
 // parts is the system, service by service.
 func (s *System) parts() []part {
-	return []part{
+	return slices.DeleteFunc([]part{
 		{name: auth.Name, path: "/api/users", offBus: true,
 			open: with(auth.New, auth.Config{Limits: s.cfg.Limits, PasswordCost: s.cfg.passwordCost})},
 		{name: tickets.Name, path: "/api/tickets", open: with(tickets.New, tickets.Config{})},
@@ -40,7 +41,7 @@ func (s *System) parts() []part {
 			payments.Config{Patience: cmp.Or(s.cfg.Patience, payments.DefaultPatience)})},
 		{name: web.Name, path: "/", offBus: true, offStore: true, open: with(web.New, web.At(s.GatewayURL()))},
 		{name: expiration.Name, open: with(expiration.New, expiration.Config{})},
-	}
+	}, func(p part) bool { return slices.Contains(s.cfg.without, p.name) })
 }
 
 // testProvider is the payment provider of the system: no money is moved.

@@ -79,6 +79,11 @@ func script(t *testing.T, name string) *runningScript {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), "node", name)
 	cmd.Dir = "tutorial"
+	return runScript(t, cmd)
+}
+
+func runScript(t *testing.T, cmd *exec.Cmd) *runningScript {
+	t.Helper()
 	stdout, err := cmd.StdoutPipe()
 	if err != nil {
 		t.Fatal(err)
