@@ -101,6 +101,15 @@ func adminRoutes(role string, db store.Database, set *trap) func(chi.Router) {
 			}
 		})
 		admin.Get("/hand", func(w http.ResponseWriter, _ *http.Request) { fmt.Fprint(w, set.hand.count()) })
+		admin.Get("/money", func(w http.ResponseWriter, r *http.Request) {
+			kept, err := inspect.Money(r.Context(), db)
+			if err == nil {
+				err = json.NewEncoder(w).Encode(kept)
+			}
+			if err != nil {
+				http.Error(w, err.Error(), http.StatusInternalServerError)
+			}
+		})
 		admin.Get("/books", func(w http.ResponseWriter, r *http.Request) {
 			read := map[string]func(context.Context, store.Database) (check.Books, error){
 				roleTickets: inspect.Tickets, roleOrders: inspect.Orders, roleDiary: inspect.Diary,

@@ -12,6 +12,7 @@ import (
 
 	"ticketing/infra/chaos/check"
 	"ticketing/pkg/parking"
+	"ticketing/pkg/payment/testcards"
 	"ticketing/pkg/store"
 )
 
@@ -34,6 +35,21 @@ func Tickets(ctx context.Context, db store.Database) (check.Books, error) {
 // Orders reads the store of the orders service.
 func Orders(ctx context.Context, db store.Database) (check.Books, error) {
 	return books(ctx, db, orderCollection, "ticket", order)
+}
+
+// Money reads the books of the test cards in the store of payments: the cents that are kept, by order.
+func Money(ctx context.Context, db store.Database) (map[string]int64, error) {
+	kept := map[string]int64{}
+	return kept, each(ctx, db, testcards.Collection, func(record store.Record) error {
+		var account testcards.Account
+		if err := json.Unmarshal(record.State, &account); err != nil {
+			return err
+		}
+		if account.ChargeID != "" && !account.Refunded {
+			kept[record.ID] = account.Cents
+		}
+		return nil
+	})
 }
 
 // Diary reads the store of package diary's service.
