@@ -3,6 +3,7 @@ package expiration_test
 import (
 	"fmt"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -28,7 +29,7 @@ type watch struct {
 	*servicetest.Bubble
 	db store.Database
 	// skew is what the clock of the service is ahead of the bubble's.
-	skew time.Duration
+	skew atomic.Int64
 }
 
 func newWatch(t *testing.T, db store.Database) *watch {
@@ -38,7 +39,7 @@ func newWatch(t *testing.T, db store.Database) *watch {
 // open opens an instance by a clock that can be stepped.
 func (w *watch) open(t *testing.T, client string) (s *service.Service, stop func()) {
 	t.Helper()
-	w.SetClock(func() time.Time { return time.Now().Add(w.skew) })
+	w.SetClock(func() time.Time { return time.Now().Add(time.Duration(w.skew.Load())) })
 	return servicetest.Open(t, w.Bubble, expiration.Name, client, w.db, expiration.New, expiration.Config{})
 }
 
@@ -144,9 +145,9 @@ func TestStepsOfTheClock(t *testing.T) {
 		w.open(t, "expiration-1")
 		first, second := w.order(t, 50*time.Minute), w.order(t, 130*time.Minute)
 		w.checkFired(t, time.Minute)
-		w.skew = time.Hour
+		w.skew.Store(int64(time.Hour))
 		w.checkFired(t, soon, first)
-		w.skew = -time.Hour // what has fired stays fired
+		w.skew.Store(-int64(time.Hour)) // what has fired stays fired
 		w.checkFired(t, 130*time.Minute, first)
 		w.checkFired(t, time.Hour, first, second)
 	})

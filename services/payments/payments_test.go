@@ -207,7 +207,8 @@ func TestAProviderThatDoesNotAnswer(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := openTill(t)
 			id := w.order(t, 7840)
-			w.provider.hangs, w.provider.lies = hangs, !hangs
+			w.line.hangs.Store(hangs)
+			w.line.lies.Store(!hangs)
 			for range 3 {
 				answer := w.pay(t, id, testcards.Visa)
 				answer.CheckProblem(t, 503, "")
@@ -219,7 +220,8 @@ func TestAProviderThatDoesNotAnswer(t *testing.T) {
 				t.Errorf("shown as %s", status)
 			}
 			time.Sleep(time.Minute)
-			w.provider.hangs, w.provider.lies = false, false
+			w.line.hangs.Store(false)
+			w.line.lies.Store(false)
 			time.Sleep(2 * time.Minute) // it found nothing charged, and says so
 			if status := w.status(t, id); status != "declined" {
 				t.Errorf("then shown as %s", status)
@@ -262,7 +264,7 @@ func TestMoneyAndOrdersAgree(t *testing.T) {
 					w.stop()
 					w.open(t)
 				case "hang", "answer":
-					w.provider.hangs = step == "hang"
+					w.line.hangs.Store(step == "hang")
 				case "wait":
 					time.Sleep(20 * time.Second)
 				default:
@@ -270,7 +272,7 @@ func TestMoneyAndOrdersAgree(t *testing.T) {
 				}
 				synctest.Wait()
 			}
-			w.provider.hangs = false
+			w.line.hangs.Store(false)
 			time.Sleep(3 * time.Minute)
 			synctest.Wait()
 			own := slices.DeleteFunc(w.facts(t, id), func(f event.PaymentCreated) bool { return f.ID != id })

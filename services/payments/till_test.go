@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -29,47 +30,52 @@ const (
 // till is the payments service in a bubble, by the bubble's clock.
 type till struct {
 	*servicetest.Bubble
-	db       store.Database
-	provider *line
-	service  *service.Service
-	stop     func()
-	opened   int
+	db      store.Database
+	line    line
+	service *service.Service
+	stop    func()
+	opened  int
 }
 
 // line is the way to the provider, which can be cut.
 type line struct {
+	hangs, lies atomic.Bool
+}
+
+// cut is a provider at the end of a line.
+type cut struct {
 	payment.Provider
-	hangs, lies bool
+	*line
 }
 
 var errLine = errors.New("nonsense")
 
 func (l *line) wait(ctx context.Context) error {
 	switch {
-	case l.hangs:
+	case l.hangs.Load():
 		<-ctx.Done()
 		return ctx.Err()
-	case l.lies:
+	case l.lies.Load():
 		return errLine
 	}
 	return nil
 }
 
-func (l *line) Charge(ctx context.Context, o payment.Order, token string) (payment.Outcome, error) {
+func (l cut) Charge(ctx context.Context, o payment.Order, token string) (payment.Outcome, error) {
 	if err := l.wait(ctx); err != nil {
 		return payment.Outcome{}, err
 	}
 	return l.Provider.Charge(ctx, o, token)
 }
 
-func (l *line) Ask(ctx context.Context, o payment.Order) (payment.Outcome, error) {
+func (l cut) Ask(ctx context.Context, o payment.Order) (payment.Outcome, error) {
 	if err := l.wait(ctx); err != nil {
 		return payment.Outcome{}, err
 	}
 	return l.Provider.Ask(ctx, o)
 }
 
-func (l *line) Release(ctx context.Context, o payment.Order) (bool, error) {
+func (l cut) Release(ctx context.Context, o payment.Order) (bool, error) {
 	if err := l.wait(ctx); err != nil {
 		return false, err
 	}
@@ -78,7 +84,7 @@ func (l *line) Release(ctx context.Context, o payment.Order) (bool, error) {
 
 func openTill(t *testing.T) *till {
 	t.Helper()
-	w := &till{Bubble: servicetest.NewBubble(t), db: memstore.New(), provider: &line{}}
+	w := &till{Bubble: servicetest.NewBubble(t), db: memstore.New()}
 	w.SetClock(time.Now)
 	w.open(t)
 	return w
@@ -91,8 +97,7 @@ func (w *till) open(t *testing.T) {
 	w.service, w.stop = servicetest.Open(t, w.Bubble, payments.Name, fmt.Sprint("payments-", w.opened), w.db,
 		payments.New(func(ctx context.Context, s *service.Service) (payment.Provider, error) {
 			cards, err := testcards.Open(ctx, s.Store)
-			w.provider.Provider = cards
-			return w.provider, err
+			return cut{cards, &w.line}, err
 		}), payments.Config{Patience: patience})
 }
 
