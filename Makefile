@@ -5,6 +5,7 @@
 # Releases that were tried with this code; go run fetches them.
 STATICCHECK := honnef.co/go/tools/cmd/staticcheck@v0.7.0
 VULNCHECK   := golang.org/x/vuln/cmd/govulncheck@v1.9.0
+STRIPEMOCK  := github.com/stripe/stripe-mock@v0.203.0
 GREMLINS    := github.com/go-gremlins/gremlins/cmd/gremlins@v0.6.0
 
 # -race needs a C compiler. RACE=yes demands it (CI), RACE=no leaves it out.
@@ -87,6 +88,14 @@ test-mongo: ## the MongoDB adapter and the crash points against MONGO_URI, or el
 	trap 'kill $$pid; wait $$pid || true; rm -rf "$$dir" "$$out"' EXIT; \
 	until grep -q '^MONGO_URI=' "$$out"; do kill -0 $$pid; sleep 0.1; done; \
 	env "$$(cat "$$out")" go test -count 1 -timeout 20m ./pkg/store/mongo ./infra/chaos/crashpoints
+
+.PHONY: test-stripe
+test-stripe: ## what is sent to Stripe against its own stand-in, which knows the specification; ports 12111 and 12112
+	@GOBIN=$(CURDIR)/build go install $(STRIPEMOCK); \
+	build/stripe-mock -http-addr 127.0.0.1:12111 -https-addr 127.0.0.1:12112 > build/stripe-mock.log & pid=$$!; \
+	trap 'kill $$pid; wait $$pid || true' EXIT; \
+	until grep -q '127.0.0.1:12111' build/stripe-mock.log; do kill -0 $$pid; sleep 0.1; done; \
+	STRIPE_MOCK_URL=http://127.0.0.1:12111 go test -count 1 ./pkg/payment/stripe
 
 .PHONY: chaos
 chaos: ## kills, pauses, cuts and poison for MINUTES (1) per profile; SEED replays; report in build/chaos.json

@@ -20,6 +20,7 @@ fill() {
 random() { od -An -v -tx1 -N32 /dev/urandom | tr -d ' \n'; } # 32 bytes as 64 hex digits
 
 created=$(kubectl kustomize base | "${kubectl[@]}" apply -f - -l app.kubernetes.io/component=secret -o name)
+has stripe-secret PROVIDER || fill stripe-secret PROVIDER=test # who has an account changes it: docs/payments.md
 has jwt-secret JWT_KEY || fill jwt-secret "JWT_KEY=$(random)"
 for secret in $created; do
   [[ $secret =~ ^secret/(.+)-mongo-secret$ ]] || continue

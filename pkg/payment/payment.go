@@ -1,4 +1,4 @@
-// Package payment is the port to whoever moves the money. Adapters: testcards, which only keeps books.
+// Package payment is the port to whoever moves the money. Adapters: testcards, which only keeps books, and stripe.
 //
 //	payments ──> Provider ──> Charge, Ask, Release
 //
@@ -17,6 +17,8 @@ type Order struct {
 	ID event.ID
 	// Amount is in cents of Currency.
 	Amount event.Price
+	// ChargeID is the provider's id of the charge, if it is known. A provider may need it to find an old one.
+	ChargeID string
 }
 
 // Currency is that of all amounts.

@@ -3,6 +3,7 @@ package payments
 import (
 	"context"
 	"errors"
+	"io"
 	"net/http"
 	"time"
 
@@ -24,12 +25,46 @@ func (s *api) routes() http.Handler {
 	r := httpapi.NewRouter(s.Service.Log)
 	handle := func(h httpapi.Handler) http.HandlerFunc { return httpapi.Handle(s.Service.Log, h) }
 	r.Get("/api/payments/config", handle(s.config))
+	if reporter, reports := s.provider.(reporter); reports {
+		r.Post("/api/payments/webhook", handle(s.hear(reporter)))
+	}
 	r.Group(func(r chi.Router) {
 		r.Use(s.Sessions.Authenticate, identity.Require)
 		r.Post("/api/payments", handle(s.create))
 		r.Get("/api/payments", handle(s.list))
 	})
 	return r
+}
+
+// reporter is a provider that reports on its own. What it says is asked for all the same, only sooner.
+type reporter interface {
+	// Hear returns the order that a report is about. It returns an error if the report is not the provider's, or is
+	// about something else.
+	Hear(header http.Header, body []byte) (event.ID, error)
+}
+
+// hear resolves the payment that a report is about. A report about anything else is nothing to repeat.
+func (s *api) hear(reporter reporter) httpapi.Handler {
+	return func(w http.ResponseWriter, r *http.Request) error {
+		body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, httpapi.MaxBody))
+		if err != nil {
+			return fault.New(fault.Invalid, "the report could not be read")
+		}
+		id, err := reporter.Hear(r.Header, body)
+		if err != nil {
+			s.log.Debug("a report is passed over", "error", err)
+			return fault.New(fault.Invalid, "this is no report about a payment")
+		}
+		p, err := s.payments.Get(r.Context(), id)
+		if err == nil && p.State.Open() {
+			err = resolver{s.cashier}.resolve(r.Context(), p)
+		}
+		if err != nil && !errors.Is(err, store.ErrNotFound) {
+			return fault.New(fault.Unavailable, "the payment cannot be looked at now")
+		}
+		w.WriteHeader(http.StatusNoContent)
+		return nil
+	}
 }
 
 // config answers with what a page has to know to ask for a token.

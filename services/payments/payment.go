@@ -54,7 +54,7 @@ func (p Payment) Open() bool {
 
 // order is the payment's order as the provider knows it.
 func order(p outbox.Entity[Payment]) payment.Order {
-	return payment.Order{ID: p.ID, Amount: event.Price(p.State.Amount)}
+	return payment.Order{ID: p.ID, Amount: event.Price(p.State.Amount), ChargeID: p.State.ChargeID}
 }
 
 // Begin begins an attempt, the first one or one after a decline. It returns outbox.ErrNoChange while another attempt is

@@ -3,6 +3,7 @@ package payments_test
 import (
 	"fmt"
 	"log/slog"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"sync"
@@ -13,6 +14,7 @@ import (
 	"pgregory.net/rapid"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/payment"
 	"ticketing/pkg/payment/testcards"
 	"ticketing/pkg/service/servicetest"
 )
@@ -230,6 +232,43 @@ func TestAProviderThatDoesNotAnswer(t *testing.T) {
 			w.checkMoney(t, id, 7840)
 		})
 	}
+}
+
+// A report of the provider hastens what asking would find out, and says nothing by itself.
+func TestReportsOfTheProvider(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := openTill(t)
+		report := func(order event.ID, signed string) int {
+			r := httptest.NewRequest("POST", "http://ticketing.localhost/api/payments/webhook", strings.NewReader(string(order)))
+			r.Header.Set("Signed", signed)
+			answer := httptest.NewRecorder()
+			w.service.Handler().ServeHTTP(answer, r)
+			return answer.Code
+		}
+		id := w.order(t, 7840)
+		w.line.hangs.Store(true)
+		w.pay(t, id, testcards.Visa).CheckProblem(t, 503, "")
+		if status := report(id, "yes"); status != 204 || w.status(t, id) != "unknown" {
+			t.Errorf("while nobody can be asked: %d, %s", status, w.status(t, id))
+		}
+		w.line.hangs.Store(false)
+		cards, err := testcards.Open(t.Context(), w.db)
+		if err == nil { // the attempt that hung comes through
+			_, err = cards.Charge(t.Context(), payment.Order{ID: id, Amount: 7840}, testcards.Visa)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		for range 2 {
+			if status := report(id, "yes"); status != 204 || w.status(t, id) != "charged" {
+				t.Errorf("%d, %s", status, w.status(t, id))
+			}
+		}
+		other := w.order(t, 7840)
+		if unsigned, unknown := report(other, "no"), report(other, "yes"); unsigned != 400 || unknown != 204 || w.status(t, other) != "" {
+			t.Errorf("unsigned %d, of a payment nobody made %d, %s", unsigned, unknown, w.status(t, other))
+		}
+	})
 }
 
 // Whatever a buyer, the seller's other services and the machine do in whatever order: an order is charged at most once,

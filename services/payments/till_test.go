@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -46,6 +47,14 @@ type line struct {
 type cut struct {
 	payment.Provider
 	*line
+}
+
+// Hear takes a report for one about the order that it names, if it is signed "yes".
+func (cut) Hear(header http.Header, body []byte) (event.ID, error) {
+	if header.Get("Signed") != "yes" {
+		return "", errLine
+	}
+	return event.ParseID(string(body))
 }
 
 var errLine = errors.New("nonsense")

@@ -103,6 +103,9 @@ func (s *site) showOrder(w http.ResponseWriter, r *http.Request, status int, v v
 	if p.Cards, err = s.api.cards(w, r); err != nil {
 		return err
 	}
+	if p.Cards.PublishableKey != "" {
+		w.Header().Set("Content-Security-Policy", stripePolicy)
+	}
 	v.Title, v.Here, v.Page = "Order: "+p.Order.Ticket.Title, "/orders/"+string(p.Order.ID), p
 	return s.render(w, status, "order", v)
 }

@@ -19,6 +19,11 @@ import (
 const policy = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; " +
 	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
 
+// stripePolicy also lets a page load Stripe's card fields.
+const stripePolicy = "default-src 'none'; style-src 'self'; script-src 'self' https://js.stripe.com; img-src 'self'; " +
+	"connect-src 'self' https://api.stripe.com; frame-src https://js.stripe.com https://hooks.stripe.com; " +
+	"form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
 // site answers people.
 type site struct {
 	api       *api

@@ -236,6 +236,25 @@ func TestBuying(t *testing.T) {
 	}
 }
 
+// With an account at Stripe the page has its card fields, and may load them from there, and nothing else.
+func TestCardFieldsOfStripe(t *testing.T) {
+	w := newWorld(t)
+	expires := servicetest.Now().Add(time.Minute).Format("2006-01-02T15:04:05.000Z")
+	w.answer("GET /api/orders/"+orderID, 200, fmt.Sprintf(`{"id":%q,"status":"created","expiresAt":%q,"ticket":{"id":%q,"title":"Opera","price":1}}`, orderID, expires, ticketID))
+	w.answer("GET /api/payments", 200, `[]`)
+	w.answer("GET /api/payments/config", 200, `{"provider":"test","tokens":[{"token":"tok_visa","meaning":"a card that pays"}]}`)
+	answer := w.ask(t, "GET", "/orders/"+orderID, true, nil)
+	if body := text(t, answer); !strings.Contains(body, "tok_visa") || strings.Contains(body, "stripe") || strings.Contains(answer.Header.Get("Content-Security-Policy"), "stripe") {
+		t.Errorf("%v %s", answer.Header, body)
+	}
+	w.answer("GET /api/payments/config", 200, `{"provider":"stripe","publishableKey":"pk_1"}`)
+	answer = w.ask(t, "GET", "/orders/"+orderID, true, nil)
+	policy := answer.Header.Get("Content-Security-Policy")
+	if body := text(t, answer); !strings.Contains(body, `data-stripe="pk_1"`) || !strings.Contains(policy, "script-src 'self' https://js.stripe.com;") || strings.Contains(policy, "unsafe") {
+		t.Errorf("%s %s", policy, body)
+	}
+}
+
 func TestAnotherSitesFormIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/sell", "/signout", "/orders/" + orderID + "/pay"} {

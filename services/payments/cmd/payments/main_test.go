@@ -19,6 +19,12 @@ func TestMain(m *testing.M) { apptest.Main(m, main) }
 func TestItSaysInOneLineWhyItDoesNotStart(t *testing.T) {
 	apptest.CheckRefusals(t, "payments", apptest.OnBus(apptest.OffBus(t, servicetest.Key), stantest.Start(t)))
 	apptest.CheckBusRefusals(t, "payments", apptest.OffBus(t, servicetest.Key))
+	for env, want := range map[string]string{"PROVIDER=cash": "PROVIDER", "PROVIDER=stripe": "STRIPE_KEY"} {
+		got := apptest.Refusal(t, apptest.Environ(apptest.OffBus(t, servicetest.Key), env)...)
+		if !strings.HasPrefix(got, "payments: ") || !strings.Contains(got, want) {
+			t.Errorf("with %s it said %q", env, got)
+		}
+	}
 	for _, patience := range []string{"soon", "0s", "-1s", "6s"} {
 		got := apptest.Refusal(t, apptest.Environ(apptest.OffBus(t, servicetest.Key), "PAYMENT_PATIENCE="+patience)...)
 		if !strings.HasPrefix(got, "payments: ") || !strings.Contains(got, "PAYMENT_PATIENCE") {
