@@ -64,7 +64,7 @@ func followOrder(turn replica.Turn[Order]) (event.ID, func(outbox.Entity[Payment
 		case OrderCancelled:
 			return p.State.Cancel()
 		case OrderComplete:
-			return p.State.PaidElsewhere() // by this payment, if it is Charged: then nothing changes
+			return p.State.Complete()
 		default:
 			return p.State, outbox.ErrNoChange
 		}
@@ -89,7 +89,12 @@ func paymentKind() replica.Kind[Fact] {
 	}
 }
 
-// followPayment ends the payment of an order that another payment has paid.
+// followPayment ends the payment of an order that another payment has paid. It passes over its own.
 func followPayment(turn replica.Turn[Fact]) (event.ID, func(outbox.Entity[Payment]) (Payment, error)) {
-	return turn.After.OrderID, func(p outbox.Entity[Payment]) (Payment, error) { return p.State.PaidElsewhere() }
+	return turn.After.OrderID, func(p outbox.Entity[Payment]) (Payment, error) {
+		if turn.ID == p.ID {
+			return p.State, outbox.ErrNoChange
+		}
+		return p.State.PaidElsewhere()
+	}
 }

@@ -107,6 +107,16 @@ const (
 // Cancel notes that the order is cancelled: nothing may be charged any more, and what was has to be returned.
 func (p Payment) Cancel() (Payment, error) { return p.end(isCancelled, Charged) }
 
+// Complete notes that the order is complete. Nobody begins to pay for it any more. What has begun is left as it is: it
+// may be what has completed the order, though a store that was restored does not know.
+func (p Payment) Complete() (Payment, error) {
+	if p.Status != "" {
+		return p, outbox.ErrNoChange
+	}
+	p.Status, p.Reason = Closed, isPaid
+	return p, nil
+}
+
 // PaidElsewhere notes that another payment has paid the order: nothing more may be charged.
 func (p Payment) PaidElsewhere() (Payment, error) { return p.end(isPaid) }
 

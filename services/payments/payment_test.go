@@ -11,6 +11,7 @@ import (
 	"ticketing/pkg/fault"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/payment"
+	"ticketing/pkg/replica"
 )
 
 const (
@@ -91,7 +92,11 @@ func TestTheWayOfAPayment(t *testing.T) {
 
 		{"paid elsewhere before anybody paid", Payment{}, elsewhere, Payment{Status: Closed, Reason: isPaid}, nil},
 		{"paid elsewhere while it is charged", in(Charging), elsewhere, ending(Charging, isPaid), nil},
-		{"paid by this one", in(Charged), elsewhere, in(Charged), outbox.ErrNoChange},
+		{"paid elsewhere after it was charged", in(Charged), elsewhere, in(Charged), outbox.ErrNoChange},
+
+		{"complete before anybody paid here", Payment{}, Payment.Complete, Payment{Status: Closed, Reason: isPaid}, nil},
+		{"complete while it is charged", in(Charging), Payment.Complete, in(Charging), outbox.ErrNoChange},
+		{"complete after it was charged", in(Charged), Payment.Complete, in(Charged), outbox.ErrNoChange},
 
 		{"the money is returned", refunding, release(true), with(refunding, func(p *Payment) { p.Status = Refunded }), nil},
 		{"there was none", ending(Unknown, isCancelled), release(false), with(ending(Unknown, isCancelled), func(p *Payment) { p.Status = Closed }), nil},
@@ -106,6 +111,17 @@ func TestTheWayOfAPayment(t *testing.T) {
 				t.Errorf("error %v, want %v", err, tt.err)
 			}
 		})
+	}
+}
+
+// A payment's own fact, and that of another payment for its order.
+func TestFollowPayment(t *testing.T) {
+	for id, want := range map[event.ID]Status{one: Unknown, two: Refunding} {
+		own, rule := followPayment(replica.Turn[Fact]{ID: id, After: Fact{OrderID: one}})
+		got, err := rule(outbox.Entity[Payment]{ID: own, State: in(Unknown)})
+		if own != one || got.Status != want || (err == nil) != (want == Refunding) {
+			t.Errorf("payment %s: %s is %s, %v", id, own, got.Status, err)
+		}
 	}
 }
 

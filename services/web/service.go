@@ -21,7 +21,7 @@ import (
 // Name is the service's.
 const Name = "web"
 
-// Config says where the other services answer. The paths below are those of the API.
+// Config is the addresses at which the other services answer. The paths below are those of the API.
 type Config struct {
 	UsersURL    string `envconfig:"USERS_URL" default:"http://auth-srv:3000"`
 	TicketsURL  string `envconfig:"TICKETS_URL" default:"http://tickets-srv:3000"`
