@@ -114,7 +114,8 @@ func TestMoneyAndSeatsOfAWholeSystem(t *testing.T) {
 	})
 }
 
-// killInTurn kills one service after the other, and starts it again, until done, each once at least.
+// killInTurn kills one service after the other until done, each once at least. The next one dies when the last one is
+// ready again, so that all of them go on for a while.
 func (w *world) killInTurn(done <-chan struct{}) (kills int) {
 	turn := []string{roleTickets, rolePayments, roleOrders, roleExpiration}
 	for {
@@ -128,6 +129,7 @@ func (w *world) killInTurn(done <-chan struct{}) (kills int) {
 		m := w.members[turn[kills%len(turn)]]
 		m.process.Kill()
 		w.start(m, "")
+		w.awaitReady(m)
 		kills++
 	}
 }
