@@ -70,20 +70,25 @@ func (c *cashier) charge(ctx context.Context, p outbox.Entity[Payment], token st
 	if p, err = c.change(ctx, p.ID, func(p Payment) (Payment, error) { return p.Doubt(attempt) }); err != nil {
 		return p, err
 	}
-	return c.ask(ctx, p, false)
+	asked, err := c.ask(ctx, p, false)
+	if err != nil {
+		c.log.Warn("a payment stays open for now", "order", p.ID, "error", err)
+		return p, nil
+	}
+	return asked, nil
 }
 
-// ask asks the provider for the outcome of an open attempt. Of one that the provider has not seen it may still come to
-// know, unless late says that it is too late for that.
+// ask asks the provider for the outcome of an attempt. One that the provider has not seen may still reach it, unless late
+// says that it is too late for that. Until then a decline is believed only of the first attempt: that of a later one may
+// be the answer to the attempt before.
 func (c *cashier) ask(ctx context.Context, p outbox.Entity[Payment], late bool) (outbox.Entity[Payment], error) {
 	limited, cancel := context.WithTimeout(ctx, c.patience)
 	defer cancel()
 	outcome, err := c.provider.Ask(limited, order(p))
 	switch {
 	case err != nil:
-		c.log.Warn("the outcome of a payment cannot be asked for", "order", p.ID, "attempt", p.State.Attempt, "error", err)
-		return p, nil
-	case outcome == payment.Outcome{} && !late:
+		return p, fmt.Errorf("ask for the outcome of attempt %d of order %s: %w", p.State.Attempt, p.ID, err)
+	case !outcome.Charged() && !late && (outcome == payment.Outcome{} || p.State.Attempt > 1):
 		return p, nil
 	case outcome == payment.Outcome{}:
 		outcome.Reason = unseen

@@ -56,7 +56,7 @@ func (s *api) hear(reporter reporter) httpapi.Handler {
 			return fault.New(fault.Invalid, "this is no report about a payment")
 		}
 		p, err := s.payments.Get(r.Context(), id)
-		if err == nil && p.State.Open() {
+		if err == nil && (p.State.Open() || p.State.Status == Declined) { // a charge may come after it was given up
 			err = resolver{s.cashier}.resolve(r.Context(), p)
 		}
 		if err != nil && !errors.Is(err, store.ErrNotFound) {

@@ -86,9 +86,10 @@ func (p Payment) Doubt(attempt event.ID) (Payment, error) {
 	return p, nil
 }
 
-// Settle notes the outcome of an attempt, if it is still open. What an order was charged is known from then on.
+// Settle notes the outcome of an attempt, if it is still open. A charge is noted also after a decline: it was only late.
 func (p Payment) Settle(attempt event.ID, outcome payment.Outcome) (Payment, error) {
-	if p.Status != Charging && p.Status != Unknown || p.AttemptID != attempt {
+	late := p.Status == Declined && outcome.Charged()
+	if p.Status != Charging && p.Status != Unknown && !late || p.AttemptID != attempt {
 		return p, outbox.ErrNoChange
 	}
 	p.Status, p.ChargeID, p.Reason = Declined, outcome.ChargeID, outcome.Reason

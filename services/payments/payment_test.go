@@ -77,6 +77,8 @@ func TestTheWayOfAPayment(t *testing.T) {
 		{"the outcome of another attempt", in(Charging), settle(two, refusal), in(Charging), outbox.ErrNoChange},
 		{"it is found charged", in(Unknown), settle(one, charge), in(Charged), nil},
 		{"it is found declined", in(Unknown), settle(one, refusal), in(Declined), nil},
+		{"a charge that was late", in(Declined), settle(one, charge), in(Charged), nil},
+		{"a decline again", in(Declined), settle(one, refusal), in(Declined), outbox.ErrNoChange},
 		{"a late answer", in(Charged), settle(one, refusal), in(Charged), outbox.ErrNoChange},
 		{"a late answer to what is being returned", refunding, settle(one, charge), refunding, outbox.ErrNoChange},
 		{"a late doubt", in(Charged), doubt(one), in(Charged), outbox.ErrNoChange},

@@ -248,7 +248,7 @@ func TestReportsOfTheProvider(t *testing.T) {
 		id := w.order(t, 7840)
 		w.line.hangs.Store(true)
 		w.pay(t, id, testcards.Visa).CheckProblem(t, 503, "")
-		if status := report(id, "yes"); status != 204 || w.status(t, id) != "unknown" {
+		if status := report(id, "yes"); status != 503 || w.status(t, id) != "unknown" {
 			t.Errorf("while nobody can be asked: %d, %s", status, w.status(t, id))
 		}
 		w.line.hangs.Store(false)

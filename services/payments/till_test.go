@@ -41,6 +41,7 @@ type till struct {
 // line is the way to the provider, which can be cut.
 type line struct {
 	hangs, lies atomic.Bool
+	late        atomic.Int64 // how long after its maker's call a charge is made, if not 0
 }
 
 // cut is a provider at the end of a line.
@@ -73,6 +74,9 @@ func (l *line) wait(ctx context.Context) error {
 func (l cut) Charge(ctx context.Context, o payment.Order, token string) (payment.Outcome, error) {
 	if err := l.wait(ctx); err != nil {
 		return payment.Outcome{}, err
+	}
+	if l.late.Load() != 0 {
+		return l.chargeLate(ctx, o, token)
 	}
 	return l.Provider.Charge(ctx, o, token)
 }
