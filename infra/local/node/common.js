@@ -31,8 +31,9 @@ exports.listen = (client, service, subject, onMessage) => {
       this.subject = subject;
       this.queueGroupName = service;
     }
-    onMessage(data, msg) {
-      Promise.resolve(onMessage(data)).then(() => msg.ack(), (error) => console.log(`${subject}: ${error.message}`));
+    onMessage(data, msg) { // what is thrown leaves the message un-acked, and the service alive
+      new Promise((done) => done(onMessage(data)))
+        .then(() => msg.ack(), (error) => console.log(`${subject}: ${error.message}`));
     }
   }
   new Subject().listen();
