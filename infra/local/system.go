@@ -9,7 +9,7 @@
 //	                                  │  each a bus connection of its own
 //	                     embedded NATS Streaming ───────> nats/
 //
-// parts.go lists the services. It is made of the same services, adapters and broker as a deployment; only the stores are files and the
+// parts.go lists the services. They, the adapters and the broker are those of a deployment; only the stores are files and the
 // gateway calls the services without a network between. Everything is under one data folder, and a start
 // goes on where the last one stopped.
 package local

@@ -229,3 +229,28 @@ func (l *lockedBuffer) String() string {
 	defer l.mu.Unlock()
 	return l.b.String()
 }
+
+// An answer that goes on for long learns that its server begins to end, and need not be cut off.
+func TestALongAnswerLearnsOfTheEnd(t *testing.T) {
+	if httpapi.Ending(t.Context()) != nil {
+		t.Error("outside of a server something ends")
+	}
+	begun := make(chan struct{})
+	s := start(t, http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		close(begun)
+		<-httpapi.Ending(r.Context())
+		if r.Context().Err() != nil {
+			t.Error("it was cut off")
+		}
+	}))
+	conn := s.dial(t)
+	defer conn.Close()
+	if _, err := io.WriteString(conn, "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-begun
+	s.stop()
+	if err := s.ended(t); err != nil {
+		t.Error(err)
+	}
+}

@@ -106,7 +106,7 @@ const (
 )
 
 // Cancel notes that the order is cancelled: nothing may be charged any more, and what was has to be returned.
-func (p Payment) Cancel() (Payment, error) { return p.end(isCancelled, Charged) }
+func (p Payment) Cancel() (Payment, error) { return p.end(isCancelled, true) }
 
 // Complete notes that the order is complete. Nobody begins to pay for it any more. What has begun is left as it is: it
 // may be what has completed the order, though a store that was restored does not know.
@@ -119,14 +119,15 @@ func (p Payment) Complete() (Payment, error) {
 }
 
 // PaidElsewhere notes that another payment has paid the order: nothing more may be charged.
-func (p Payment) PaidElsewhere() (Payment, error) { return p.end(isPaid) }
+func (p Payment) PaidElsewhere() (Payment, error) { return p.end(isPaid, false) }
 
-// end ends a payment, unless it has ended or is in a state that stays as it is. Whoever never tried owes nothing.
-func (p Payment) end(reason string, also ...Status) (Payment, error) {
+// end ends a payment that has not ended; one that is Charged only if the charge has to be returned too. Who never tried
+// gets nothing back.
+func (p Payment) end(reason string, charged bool) (Payment, error) {
 	switch {
 	case p.Status == "":
 		p.Status, p.Reason = Closed, reason
-	case p.Status == Charging, p.Status == Unknown, p.Status == Declined, len(also) > 0 && p.Status == also[0]:
+	case p.Status == Charging, p.Status == Unknown, p.Status == Declined, p.Status == Charged && charged:
 		p.Status, p.Reason = Refunding, reason
 	default:
 		return p, outbox.ErrNoChange

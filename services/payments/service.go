@@ -30,15 +30,15 @@ const DefaultPatience = 3 * time.Second
 
 // Config is the service's own configuration.
 type Config struct {
-	// Patience is how long an answer of the payment provider is waited for. Default 3 s, at most 5 s: a request must
-	// end while the service shuts down.
+	// Patience is how long an answer of the payment provider is waited for. Default 3 s, at most 4 s: a request takes
+	// twice as long at most, and must end within the 8 s in which the service shuts down.
 	Patience time.Duration `envconfig:"PAYMENT_PATIENCE" default:"3s"`
 }
 
 // Check reports a patience that is out of its range.
 func (c Config) Check() error {
-	if c.Patience <= 0 || c.Patience > 5*time.Second {
-		return fmt.Errorf("PAYMENT_PATIENCE: must be longer than 0 and at most 5s, not %v", c.Patience)
+	if c.Patience <= 0 || c.Patience > 4*time.Second {
+		return fmt.Errorf("PAYMENT_PATIENCE: must be longer than 0 and at most 4s, not %v", c.Patience)
 	}
 	return nil
 }

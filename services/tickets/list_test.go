@@ -3,6 +3,7 @@ package tickets_test
 import (
 	"fmt"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -13,6 +14,7 @@ import (
 
 	"ticketing/pkg/event"
 	"ticketing/pkg/service/servicetest"
+	"ticketing/pkg/store"
 	"ticketing/pkg/store/storetest/memstore"
 )
 
@@ -99,6 +101,29 @@ func TestASearchGivesUpAndGoesOn(t *testing.T) {
 		got, link = s.titles(t, "", next)
 		if len(got) != 1 || link != "" {
 			t.Errorf("then found %q, link %q", got, link)
+		}
+	})
+}
+
+// Tickets that an earlier release has stored, without an index, are listed after an upgrade.
+func TestTicketsOfAnEarlierReleaseAreListed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := memstore.New()
+		records, err := db.Collection(t.Context(), store.Spec{Name: "tickets"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		state := fmt.Appendf(nil, `{"title":"old","price":20,"userId":%q}`, ann)
+		if err := records.Put(t.Context(), store.Write{ID: string(unknown), State: state}); err != nil {
+			t.Fatal(err)
+		}
+		s := openStall(t, db)
+		synctest.Wait()
+		if got, _ := s.titles(t, "", ""); !slices.Equal(got, []string{"old free"}) {
+			t.Errorf("listed %q", got)
+		}
+		if got, _ := s.titles(t, s.session, "?seller=me"); !slices.Equal(got, []string{"old free"}) {
+			t.Errorf("ann's are %q", got)
 		}
 	})
 }

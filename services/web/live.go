@@ -30,12 +30,14 @@ func (s *site) liveTickets(w http.ResponseWriter, r *http.Request) error {
 }
 
 func (s *site) liveOrder(w http.ResponseWriter, r *http.Request) error {
+	wasOpen := true
 	return s.live(w, r, func() ([]byte, error) {
 		p, err := s.purchaseOf(w, r)
 		if err != nil {
 			return nil, err
 		}
-		if p.Open() { // its form stays as the buyer has it
+		p.Again = p.Open() && !wasOpen
+		if wasOpen = wasOpen && p.Open(); wasOpen { // its form stays as the buyer has it
 			return nil, nil
 		}
 		return s.execute("order", "state", p)
@@ -85,7 +87,7 @@ func (s *site) live(w http.ResponseWriter, r *http.Request, look func() ([]byte,
 	}
 }
 
-// send sends one event. It does not tell whether that arrives.
+// send sends one event. Whether it arrives is seen when the stream is flushed.
 func send(w io.Writer, part []byte) {
 	for line := range bytes.Lines(part) {
 		fmt.Fprintf(w, "data: %s\n", bytes.TrimRight(line, "\r\n"))

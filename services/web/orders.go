@@ -42,6 +42,8 @@ type purchase struct {
 	Now time.Time
 	// Live is where changes of this page come from.
 	Live string
+	// Again reports that a payment was on its way when the viewer last looked, and was not made.
+	Again bool
 }
 
 // Open reports whether the order can still be paid.

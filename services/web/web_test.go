@@ -255,6 +255,50 @@ func TestCardFieldsOfStripe(t *testing.T) {
 	}
 }
 
+// Who looks on hears that a payment is on its way, that it was not made after all, and that another one was; not what
+// the page shows already. The stream ends with the viewer.
+func TestAnOpenOrderIsKeptLive(t *testing.T) {
+	w := newWorld(t)
+	expires := servicetest.Now().Add(time.Minute).Format("2006-01-02T15:04:05.000Z")
+	show := func(status string) func(http.ResponseWriter, *http.Request) {
+		return func(rw http.ResponseWriter, _ *http.Request) {
+			fmt.Fprintf(rw, `{"id":%q,"status":%q,"expiresAt":%q,"ticket":{"id":%q,"title":"Opera","price":1}}`, orderID, status, expires, ticketID)
+		}
+	}
+	ctx, leave := context.WithCancel(t.Context())
+	var looks atomic.Int64
+	payments := []string{"", "unknown", "declined", "charged"}
+	w.answers["GET /api/orders/"+orderID] = func(rw http.ResponseWriter, r *http.Request) {
+		status := "created"
+		if looks.Load() >= int64(len(payments)) {
+			status = "complete"
+		}
+		show(status)(rw, r)
+	}
+	w.answers["GET /api/payments"] = func(rw http.ResponseWriter, _ *http.Request) {
+		look := int(looks.Add(1)) - 1
+		if look > len(payments) { // seen complete
+			leave()
+		}
+		if status := payments[min(look, len(payments)-1)]; status != "" {
+			fmt.Fprintf(rw, `[{"status":%q}]`, status)
+			return
+		}
+		fmt.Fprint(rw, `[]`)
+	}
+	r := httptest.NewRequestWithContext(ctx, "GET", "http://ticketing.localhost/live/orders/"+orderID, nil)
+	r.AddCookie(&http.Cookie{Name: "session", Value: "of ann's"})
+	stream := text(t, w.send(r))
+	rest := stream
+	for _, words := range []string{"on its way", "was not made", "on its way", "The ticket is yours"} {
+		_, behind, found := strings.Cut(rest, words)
+		if !found {
+			t.Fatalf("it lacks %q in its turn:\n%s", words, stream)
+		}
+		rest = behind
+	}
+}
+
 func TestAnotherSitesFormIsRefused(t *testing.T) {
 	w := newWorld(t)
 	for _, path := range []string{"/sell", "/signout", "/orders/" + orderID + "/pay"} {
