@@ -13,15 +13,22 @@ import (
 func (w *world) evidence() (check.Evidence, error) {
 	e := check.Evidence{History: w.load.History()}
 	for role, books := range map[string]*check.Books{roleTickets: &e.Tickets, roleOrders: &e.Orders, roleDiary: &e.Diary} {
-		status, body, err := w.ask(http.MethodGet, w.members[role], "/books")
-		if err == nil && status == http.StatusOK {
-			err = json.Unmarshal(body, books)
-		}
-		if err != nil || status != http.StatusOK {
-			return e, fmt.Errorf("books of %s: %d %.200s, %w", role, status, body, err)
+		if err := w.booksOf(role, books); err != nil {
+			return e, err
 		}
 	}
 	return e, nil
+}
+
+func (w *world) booksOf(role string, books *check.Books) error {
+	status, body, err := w.ask(http.MethodGet, w.members[role], "/books")
+	if err == nil && status == http.StatusOK {
+		err = json.Unmarshal(body, books)
+	}
+	if err != nil || status != http.StatusOK {
+		return fmt.Errorf("books of %s: %d %.200s, %w", role, status, body, err)
+	}
+	return nil
 }
 
 // quiet returns how many events were published, or an error that says what is still on its way: an event that a group

@@ -21,10 +21,11 @@ const page = 500
 
 // The collections of the services, by the names they give them.
 const (
-	ticketCollection = "tickets"
-	orderCollection  = "orders"
-	entryCollection  = "entries"
-	markCollection   = "replica-marks"
+	ticketCollection  = "tickets"
+	orderCollection   = "orders"
+	paymentCollection = "payments"
+	entryCollection   = "entries"
+	markCollection    = "replica-marks"
 )
 
 // Tickets reads the store of the tickets service.
@@ -50,6 +51,11 @@ func Money(ctx context.Context, db store.Database) (map[string]int64, error) {
 		}
 		return nil
 	})
+}
+
+// Payments reads the store of the payments service, without its replicas.
+func Payments(ctx context.Context, db store.Database) (check.Books, error) {
+	return books(ctx, db, paymentCollection, "", func(store.Record, *check.Entity) error { return nil })
 }
 
 // Diary reads the store of package diary's service.
