@@ -92,15 +92,26 @@ type order struct {
 // signUp makes a user with an account.
 func signUp(t testing.TB, s *System, name string) *user {
 	t.Helper()
+	u := visit(t, s)
+	u.signUp(name)
+	return u
+}
+
+// visit makes a user who has no account yet.
+func visit(t testing.TB, s *System) *user {
+	t.Helper()
 	jar, err := cookiejar.New(nil)
 	if err != nil {
 		t.Fatal(err)
 	}
 	transport := http.DefaultTransport.(*http.Transport).Clone()
 	t.Cleanup(transport.CloseIdleConnections)
-	u := &user{t: t, base: s.GatewayURL(), client: &http.Client{Jar: jar, Transport: transport, Timeout: patience}}
+	return &user{t: t, base: s.GatewayURL(), client: &http.Client{Jar: jar, Transport: transport, Timeout: patience}}
+}
+
+func (u *user) signUp(name string) {
+	u.t.Helper()
 	u.must("POST", "/api/users/signup", map[string]string{"email": name + "@example.com", "password": "secret"}, http.StatusCreated, nil)
-	return u
 }
 
 // do sends a request and reads the answer into into, where that is not nil and the status is 2xx.

@@ -33,6 +33,8 @@ type Config struct {
 	// SessionTTL is how long a session is valid, OrderWindow how long an order may stay unpaid.
 	SessionTTL  time.Duration `envconfig:"SESSION_TTL" default:"168h"`
 	OrderWindow time.Duration `envconfig:"ORDER_WINDOW" default:"15m"`
+	// SessionCookie is the name of the session cookie; empty stands for identity.CookieName.
+	SessionCookie string `envconfig:"SESSION_COOKIE"`
 
 	// Credentials, where they are set, are demanded by the broker and used by the services: NATS_TOKEN is
 	// the one variable that closes the broker. It listens without TLS.

@@ -4,6 +4,7 @@ package local
 
 import (
 	"encoding/json"
+	"io"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
@@ -15,6 +16,7 @@ import (
 	"time"
 
 	"ticketing/pkg/event"
+	"ticketing/pkg/identity"
 	"ticketing/services/auth"
 	"ticketing/services/expiration"
 	"ticketing/services/orders"
@@ -28,6 +30,7 @@ func startBeside(t *testing.T, window time.Duration, places ...string) *System {
 	t.Helper()
 	cfg := testConfig(t)
 	cfg.OrderWindow, cfg.without, cfg.JWTKey = window, places, strings.Repeat("k", 32)
+	cfg.SessionCookie = nodeCookie
 	s, _ := startSystem(t, cfg, discard())
 	for _, name := range places {
 		cmd := exec.CommandContext(t.Context(), "node", name+".js")
@@ -45,11 +48,33 @@ func startBeside(t *testing.T, window time.Duration, places ...string) *System {
 		if err != nil {
 			t.Fatal(err)
 		}
-		path := "/api/" + name
+		path := "/api/" + strings.Replace(name, auth.Name, "users", 1)
 		u := s.gateway.add(path, httputil.NewSingleHostReverseProxy(address))
 		t.Cleanup(func() { s.gateway.remove(path, u) })
 	}
 	return s
+}
+
+// nodeCookie is the name of the session cookie in cookie-session 1.x.
+const nodeCookie = "express:sess"
+
+// browser lets a client keep the Node services' cookie: net/http takes no name with a colon.
+type browser struct{ http.RoundTripper }
+
+func (b browser) RoundTrip(r *http.Request) (*http.Response, error) {
+	r = r.Clone(r.Context())
+	rename(r.Header["Cookie"], identity.CookieName, nodeCookie)
+	answer, err := b.RoundTripper.RoundTrip(r)
+	if err == nil {
+		rename(answer.Header["Set-Cookie"], nodeCookie, identity.CookieName)
+	}
+	return answer, err
+}
+
+func rename(cookies []string, from, to string) {
+	for i, cookie := range cookies {
+		cookies[i] = strings.Replace(cookie, from+"=", to+"=", 1)
+	}
 }
 
 func seconds(d time.Duration) string {
@@ -79,7 +104,10 @@ func nobodyParks(t *testing.T, s *System) {
 // people are the seller and the buyer of a ticket.
 func people(t *testing.T, s *System) (alice, bob *user, sold ticket) {
 	t.Helper()
-	alice, bob = signUp(t, s, "alice"), signUp(t, s, "bob")
+	alice, bob = visit(t, s), visit(t, s)
+	alice.client.Transport, bob.client.Transport = browser{alice.client.Transport}, browser{bob.client.Transport}
+	alice.signUp("alice")
+	bob.signUp("bob")
 	alice.must("POST", "/api/tickets", draft("concert", 20), http.StatusCreated, &sold)
 	return alice, bob, sold
 }
@@ -211,5 +239,38 @@ func TestOurServicesBesideNodeTickets(t *testing.T) {
 	awaitOrder(t, bob, second.ID, "complete")
 	awaitTicket(t, alice, sold.ID, "", second.ID)
 	alice.must("POST", "/api/orders", map[string]any{"ticketId": sold.ID}, http.StatusConflict, nil)
+	nobodyParks(t, s)
+}
+
+// Our services beside the Node auth: who is signed in there is known here, until signing out there.
+func TestOurServicesBesideNodeAuth(t *testing.T) {
+	s := startBeside(t, 15*time.Minute, auth.Name)
+	alice, bob, sold := people(t, s)
+	first := buy(t, bob, sold.ID)
+	pay(t, bob, first.ID)
+	awaitTicket(t, alice, sold.ID, "sold", first.ID)
+	status, page := 0, ""
+	show := func() {
+		answer, err := bob.client.Get(bob.base + "/orders/" + string(first.ID))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer answer.Body.Close()
+		body, err := io.ReadAll(answer.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		status, page = answer.StatusCode, string(body)
+	}
+	if show(); status != http.StatusOK || !strings.Contains(page, "concert") || !strings.Contains(page, "bob@example.com") {
+		t.Errorf("the page of bob's order: %d %s", status, page)
+	}
+	bob.must("POST", "/api/users/signout", map[string]string{}, http.StatusOK, nil)
+	bob.must("GET", "/api/orders/"+string(first.ID), nil, http.StatusUnauthorized, nil)
+	if show(); strings.Contains(page, "concert") {
+		t.Errorf("the page of bob's order, of nobody: %d %s", status, page)
+	}
+	bob.must("POST", "/api/users/signin", map[string]string{"email": "bob@example.com", "password": "secret"}, http.StatusOK, nil)
+	bob.must("GET", "/api/orders/"+string(first.ID), nil, http.StatusOK, nil)
 	nobodyParks(t, s)
 }

@@ -22,11 +22,11 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
-	"time"
 
 	"github.com/go-chi/chi/v5"
 	"golang.org/x/sync/errgroup"
 
+	"ticketing/pkg/app"
 	"ticketing/pkg/bus/stan/stanserver"
 	"ticketing/pkg/httpapi"
 	"ticketing/pkg/identity"
@@ -122,10 +122,10 @@ func (s *System) prepareData(context.Context) error {
 	if err != nil {
 		return err
 	}
-	if s.sessions, err = identity.NewSessions(key, s.cfg.SessionTTL, time.Now); err != nil {
-		return fmt.Errorf("JWT_KEY or SESSION_TTL: %w", err)
-	}
-	return nil
+	s.sessions, err = app.SessionConfig{
+		JWTKey: string(key), SessionTTL: s.cfg.SessionTTL, SessionCookie: s.cfg.SessionCookie,
+	}.Sessions()
+	return err
 }
 
 func (s *System) startBroker(context.Context) error {

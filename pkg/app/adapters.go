@@ -116,6 +116,8 @@ type SessionConfig struct {
 	JWTKey string `envconfig:"JWT_KEY" required:"true"`
 	// SessionTTL is how long one is valid.
 	SessionTTL time.Duration `envconfig:"SESSION_TTL" default:"168h"`
+	// SessionCookie is the name of the cookie; empty stands for identity.CookieName.
+	SessionCookie string `envconfig:"SESSION_COOKIE"`
 }
 
 // Sessions returns the sessions under that key.
@@ -123,6 +125,12 @@ func (c SessionConfig) Sessions() (*identity.Sessions, error) {
 	sessions, err := identity.NewSessions([]byte(c.JWTKey), c.SessionTTL, time.Now)
 	if err != nil {
 		return nil, fmt.Errorf("JWT_KEY or SESSION_TTL: %w", err)
+	}
+	if c.SessionCookie == "" {
+		return sessions, nil
+	}
+	if sessions, err = sessions.Named(c.SessionCookie); err != nil {
+		return nil, fmt.Errorf("SESSION_COOKIE: %w", err)
 	}
 	return sessions, nil
 }

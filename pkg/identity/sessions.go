@@ -31,7 +31,7 @@ import (
 )
 
 const (
-	// CookieName is the name of the session cookie.
+	// CookieName is the name of the session cookie, if it is given no other one.
 	CookieName = "session"
 	// MinKey is the least length of the key, in bytes: the output of SHA-256, as RFC 7518 demands.
 	MinKey = 32
@@ -59,6 +59,7 @@ type User struct {
 
 // Sessions writes and reads session cookies. It may be used concurrently.
 type Sessions struct {
+	cookie    string
 	key       []byte
 	ttl       time.Duration
 	now       func() time.Time
@@ -92,7 +93,7 @@ func NewSessions(key []byte, ttl time.Duration, now func() time.Time) (*Sessions
 	if err != nil {
 		return nil, fmt.Errorf("remember sessions: %w", err)
 	}
-	return &Sessions{key: bytes.Clone(key), ttl: ttl, now: now, parser: parser, validator: validator, opened: opened}, nil
+	return &Sessions{cookie: CookieName, key: bytes.Clone(key), ttl: ttl, now: now, parser: parser, validator: validator, opened: opened}, nil
 }
 
 // Subkey returns 32 bytes for another purpose that needs a secret which all services share. Who knows it learns
@@ -141,7 +142,7 @@ func (s *Sessions) Issue(w http.ResponseWriter, r *http.Request, u User) error {
 	if err != nil {
 		return fmt.Errorf("encode session: %w", err)
 	}
-	http.SetCookie(w, newCookie(r, base64.StdEncoding.EncodeToString(content)))
+	s.setCookie(w, newCookie(r, base64.StdEncoding.EncodeToString(content)))
 	return nil
 }
 
@@ -149,29 +150,17 @@ func (s *Sessions) Issue(w http.ResponseWriter, r *http.Request, u User) error {
 func (s *Sessions) Clear(w http.ResponseWriter, r *http.Request) {
 	cookie := newCookie(r, "")
 	cookie.MaxAge = -1
-	http.SetCookie(w, cookie)
-}
-
-// newCookie believes anybody's X-Forwarded-Proto: who lies about it makes a cookie of their own stricter.
-func newCookie(r *http.Request, value string) *http.Cookie {
-	return &http.Cookie{
-		Name:     CookieName,
-		Value:    value,
-		Path:     "/",
-		HttpOnly: true,
-		SameSite: http.SameSiteLaxMode,
-		Secure:   r.TLS != nil || strings.EqualFold(r.Header.Get("X-Forwarded-Proto"), "https"),
-	}
+	s.setCookie(w, cookie)
 }
 
 // Read returns who is signed in and since when (to the second). ErrNoSession where the request has no
 // cookie or an empty one; ErrBadSession, wrapped with the reason, for any that does not hold.
 func (s *Sessions) Read(r *http.Request) (User, time.Time, error) {
-	cookie, err := r.Cookie(CookieName)
-	if err != nil || cookie.Value == "" {
+	cookie := cookieOf(r, s.cookie)
+	if cookie == "" {
 		return User{}, time.Time{}, ErrNoSession
 	}
-	c, err := s.open(cookie.Value)
+	c, err := s.open(cookie)
 	if err == nil {
 		err = s.checkTimes(c)
 	}

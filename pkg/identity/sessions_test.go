@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/golang-jwt/jwt/v5"
+	"github.com/google/go-cmp/cmp"
 
 	"ticketing/pkg/identity"
 )
@@ -86,6 +87,44 @@ func TestIssuesTheCookieOfTheNodeVersion(t *testing.T) {
 	want := "session=" + nodeCookie + "; Path=/; HttpOnly; SameSite=Lax"
 	if got := w.Header().Get("Set-Cookie"); got != want {
 		t.Errorf("Set-Cookie = %s\nwant         %s", got, want)
+	}
+}
+
+// cookie-session 1.x writes and reads express:sess, which net/http does not take for a name.
+func TestTheCookieHasTheNameThatIsAskedFor(t *testing.T) {
+	named, err := sessionsAt(t, issuedAt).Named("express:sess")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w, r := httptest.NewRecorder(), httptest.NewRequest(http.MethodPost, "/", nil)
+	if err := named.Issue(w, r, ann); err != nil {
+		t.Fatal(err)
+	}
+	named.Clear(w, r)
+	want := []string{
+		"express:sess=" + nodeCookie + "; Path=/; HttpOnly; SameSite=Lax",
+		"express:sess=; Path=/; Max-Age=0; HttpOnly; SameSite=Lax",
+	}
+	if diff := cmp.Diff(want, w.Header().Values("Set-Cookie")); diff != "" {
+		t.Error("Set-Cookie (-want +got):", diff)
+	}
+	for header, want := range map[string]error{
+		"express:sess=" + nodeCookie:                              nil,
+		`a=b; express:sess="` + nodeCookie + `"; session=other`:   nil,
+		"session=" + nodeCookie:                                   identity.ErrNoSession,
+		"express:sess.sig=" + nodeCookie + "; express:sess":       identity.ErrNoSession,
+		"express:sess=; express:sess=" + nodeCookie:               identity.ErrNoSession,
+		"xexpress:sess=" + nodeCookie + "; express:sess=no token": identity.ErrBadSession,
+	} {
+		r.Header.Set("Cookie", header)
+		if user, _, err := named.Read(r); !errors.Is(err, want) || err == nil && user != ann {
+			t.Errorf("%.40s: Read = %v, %v, want error %v", header, user, err, want)
+		}
+	}
+	for _, name := range []string{"", "a b", "a=b", "a;b", "a,b", `"a"`, "ä", "a\n"} {
+		if _, err := named.Named(name); err == nil {
+			t.Errorf("a cookie is named %q", name)
+		}
 	}
 }
 

@@ -137,8 +137,8 @@ func (a *api) do(w http.ResponseWriter, r *http.Request, c call, into any) error
 
 // pass gives a request what the services may know of the visitor.
 func pass(request, from *http.Request) {
-	for _, cookie := range from.CookiesNamed("session") {
-		request.AddCookie(cookie)
+	if cookies := from.Header.Values("Cookie"); len(cookies) > 0 {
+		request.Header["Cookie"] = cookies
 	}
 	hops := append(from.Header.Values("X-Forwarded-For"), from.RemoteAddr)
 	request.Header.Set("X-Forwarded-For", strings.Join(hops, ", "))
@@ -185,7 +185,7 @@ func (l *list[T]) follow(link string) {
 }
 
 func (a *api) currentUser(w http.ResponseWriter, r *http.Request) (*user, error) {
-	if len(r.CookiesNamed("session")) == 0 {
+	if r.Header.Get("Cookie") == "" {
 		return nil, nil
 	}
 	var answer struct{ CurrentUser *user }

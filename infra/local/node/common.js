@@ -14,7 +14,7 @@ exports.start = (setUp) => {
   client.on("connect", () => {
     const app = express();
     app.use(express.json());
-    app.use(cookieSession({ name: "session", signed: false, secure: false }));
+    app.use(cookieSession({ signed: false, secure: false }));
     app.use(currentUser);
     setUp(client, app);
     const server = app.listen(0, "127.0.0.1", () => console.log(`ready http://127.0.0.1:${server.address().port}`));
