@@ -1,11 +1,11 @@
 // Command chaos breaks a running system, at random and for a long time, and checks that it has kept its promises.
 //
-//	load ──> [proxy] ──> tickets, orders ──> [proxy] ──> broker, stores      every program a process, every
-//	  │                      diary ──────────┘                               connection through a proxy
+//	load ──> [proxy] ──> tickets, orders, payments ──> [proxy] ──> broker, stores      every program a process, every
+//	  │                      expiration, diary ────────┘                               connection through a proxy
 //	  │    nemesis: a seeded schedule of kills, pauses, cuts, delays, resets, full disks, poison
 //	  │    after each round of faults: how long until a write is visible in orders again
 //	  └─> history ──┐
-//	stores ─> books ┴─> check.All ──> report: text, build/chaos.json; exit code 0 only if nothing was found
+//	stores ─> books ┴─> check.All, check.Paid ──> report: text, build/chaos.json; exit code 0 only if nothing was found
 //
 // Two profiles: bolt, where each service is one process with a file of its own and two members of orders share
 // one handle; and mongo, where two processes of each service share a server, here the stand-in that

@@ -11,7 +11,7 @@ import (
 
 // programs are the paths of what is run.
 type programs struct {
-	self, tickets, orders, mongod string
+	self, tickets, orders, payments, expiration, mongod string
 }
 
 // build makes the services' own programs, and the stand-in for mongod where a profile needs it and it is not
@@ -26,11 +26,15 @@ func build(ctx context.Context, dir string, profiles []string) (programs, error)
 		return programs{}, err
 	}
 	bin := filepath.Join(dir, "chaos", "bin")
-	p := programs{self: self, tickets: filepath.Join(bin, "tickets"), orders: filepath.Join(bin, "orders"), mongod: filepath.Join(dir, "wireserver")}
+	p := programs{
+		self: self, tickets: filepath.Join(bin, "tickets"), orders: filepath.Join(bin, "orders"),
+		payments: filepath.Join(bin, "payments"), expiration: filepath.Join(bin, "expiration"), mongod: filepath.Join(dir, "wireserver"),
+	}
 	if err := os.MkdirAll(bin, 0o755); err != nil {
 		return p, err
 	}
-	if err := goBuild(ctx, ".", bin+"/", "./services/tickets/cmd/tickets", "./services/orders/cmd/orders"); err != nil {
+	if err := goBuild(ctx, ".", bin+"/", "./services/tickets/cmd/tickets", "./services/orders/cmd/orders",
+		"./services/payments/cmd/payments", "./services/expiration/cmd/expiration"); err != nil {
 		return p, err
 	}
 	if _, err := os.Stat(p.mongod); err == nil || !slices.Contains(profiles, profileMongo) {

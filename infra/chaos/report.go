@@ -29,6 +29,7 @@ type profileReport struct {
 	Answered int               `json:"answered"` // with 2xx
 	Tickets  int               `json:"tickets"`
 	Orders   int               `json:"orders"`
+	Paid     int               `json:"paid"`   // orders that are complete
 	Events   uint64            `json:"events"` // that the broker has stored
 	Poison   int               `json:"poison"`
 	Checks   map[string]bool   `json:"checks"`
@@ -43,8 +44,8 @@ type profileReport struct {
 
 // checks are all promises that a run looks at.
 var checks = []string{
-	check.CheckReplicas, check.CheckLogs, check.CheckOutbox, check.CheckParked, check.CheckHolders,
-	check.CheckAnswers, check.CheckLinearizable, checkRecovers, checkAlive, checkRefuses, checkSettles,
+	check.CheckReplicas, check.CheckLogs, check.CheckOutbox, check.CheckParked, check.CheckHolders, check.CheckSeats,
+	check.CheckEnded, check.CheckMoney, check.CheckAnswers, check.CheckLinearizable, checkRecovers, checkAlive, checkRefuses, checkSettles,
 }
 
 func (r *profileReport) setRecovery(times []time.Duration) {
@@ -71,8 +72,8 @@ func (r *profileReport) print(w io.Writer) {
 	for _, n := range r.Faults {
 		total += n
 	}
-	fmt.Fprintf(w, "\nprofile %s: %d faults, %d requests (%d answered with 2xx), %d tickets, %d orders, %d events on the bus, %d poisoned\n",
-		r.Profile, total, r.Requests, r.Answered, r.Tickets, r.Orders, r.Events, r.Poison)
+	fmt.Fprintf(w, "\nprofile %s: %d faults, %d requests (%d answered with 2xx), %d tickets, %d orders (%d paid), %d events on the bus, %d poisoned\n",
+		r.Profile, total, r.Requests, r.Answered, r.Tickets, r.Orders, r.Paid, r.Events, r.Poison)
 	for _, kind := range slices.Sorted(maps.Keys(r.Faults)) {
 		fmt.Fprintf(w, "  %5d  %s\n", r.Faults[kind], kind)
 	}

@@ -76,7 +76,7 @@ func newLoad(profile string, s *system, seed uint64) (*load.Load, error) {
 		return nil, err
 	}
 	cfg := load.Config{
-		Tickets: s.tickets, Orders: s.orders, Sessions: sessions, Timeout: 5 * time.Second, Seed: seed,
+		Tickets: s.tickets, Orders: s.orders, Payments: s.payments, Sessions: sessions, Timeout: 5 * time.Second, Seed: seed,
 		Clients: 12, Pause: 50 * time.Millisecond, InUse: 24, PerTicket: 60,
 	}
 	if profile == profileMongo {
@@ -104,8 +104,13 @@ const checkSettles = "services stop and start in order"
 
 // settle lets the services finish what is on its way, and reads the books while they are stopped, because a bolt
 // file has one process. Where something is still on its way they are started again, until nothing is or the
-// time for it is over.
+// time for it is over. Before that it waits until the time of all orders is.
 func settle(ctx context.Context, profile string, s *system, conn bus.Conn, n *nemesis, crowd *load.Load) (check.Evidence, error) {
+	select {
+	case <-ctx.Done():
+		return check.Evidence{}, ctx.Err()
+	case <-time.After(orderWindow):
+	}
 	for deadline := time.Now().Add(patience); ; {
 		if err := awaitNoLag(ctx, conn, deadline); err != nil {
 			fmt.Println("still on its way:", err)
@@ -120,8 +125,8 @@ func settle(ctx context.Context, profile string, s *system, conn bus.Conn, n *ne
 		if err != nil {
 			return e, err
 		}
-		e.Injected, e.History = n.injected, crowd.History()
-		found := check.Settled(e)
+		e.Injected, e.History, e.Began = n.injected, crowd.History(), crowd.Began()
+		found := slices.Concat(check.Settled(e), check.Paid(e))
 		if len(found) == 0 || time.Now().After(deadline) {
 			return e, nil
 		}
@@ -173,6 +178,14 @@ func books(ctx context.Context, profile string, s *system) (e check.Evidence, er
 		into    *check.Books
 	}{
 		{"tickets", inspect.Tickets, &e.Tickets}, {"orders", inspect.Orders, &e.Orders}, {diaryName, inspect.Diary, &e.Diary},
+		{"expiration", inspect.Expiration, &e.Expiration},
+		{"payments", func(ctx context.Context, db store.Database) (check.Books, error) {
+			var err error
+			if e.Money, err = inspect.Money(ctx, db); err != nil {
+				return check.Books{}, err
+			}
+			return inspect.Payments(ctx, db)
+		}, &e.Payments},
 	} {
 		db, err := openStore(profile, s, one.service)
 		if err != nil {
@@ -210,7 +223,12 @@ func reportOf(ctx context.Context, profile string, s *system, conn bus.Conn, n *
 			r.Answered++
 		}
 	}
+	for _, order := range e.Orders.Own {
+		if order.Sold {
+			r.Paid++
+		}
+	}
 	r.setRecovery(n.recovery)
-	r.setFindings(slices.Concat(n.findings, check.All(e)))
+	r.setFindings(slices.Concat(n.findings, check.All(e), check.Paid(e)))
 	return r, nil
 }

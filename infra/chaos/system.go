@@ -22,6 +22,9 @@ const (
 	brokerName = "broker"
 	mongodName = "mongod"
 	diaryName  = "diary"
+
+	// orderWindow is how long an order may stay unpaid: longer than most tickets are in use, and shorter than some.
+	orderWindow = 10 * time.Second
 )
 
 // system is the programs of one profile, and the links between them.
@@ -34,7 +37,8 @@ type system struct {
 
 	broker, monitor string // the broker's own addresses
 	mongod          string
-	tickets, orders []string // base URLs, through links
+	// The base URLs of services that are called, through links.
+	tickets, orders, payments []string
 }
 
 // newSystem lays out a profile in an empty dir. Nothing runs before start. The caller must close it, also
@@ -59,12 +63,14 @@ func newSystem(profile, dir string, p programs) (*system, error) {
 
 // layBolt is one process for each service, with a file of its own; orders has two members in its process.
 func (s *system) layBolt(p programs) error {
-	tickets, err := s.member("tickets", "tickets")
-	if err != nil {
-		return err
-	}
-	if err := s.add("tickets", p.tickets, listening, append(env(tickets), "BOLT_FILE="+s.file("tickets"))...); err != nil {
-		return err
+	for _, one := range []struct{ name, path string }{{"tickets", p.tickets}, {"payments", p.payments}, {"expiration", p.expiration}} {
+		m, err := s.member(one.name, one.name)
+		if err != nil {
+			return err
+		}
+		if err := s.add(one.name, one.path, listening, append(env(m), "BOLT_FILE="+s.file(one.name))...); err != nil {
+			return err
+		}
 	}
 	var pair members
 	for _, name := range []string{"orders-1", "orders-2"} {
@@ -79,7 +85,7 @@ func (s *system) layBolt(p programs) error {
 		return err
 	}
 	err = s.add("orders", p.self, listening, roleVariable+"="+roleOrders, "CHAOS_MEMBERS="+string(list), "JWT_KEY="+jwtKey,
-		"LOG_FORMAT=text", "BOLT_FILE="+s.file("orders"))
+		"LOG_FORMAT=text", "ORDER_WINDOW="+orderWindow.String(), "BOLT_FILE="+s.file("orders"))
 	if err != nil {
 		return err
 	}
@@ -90,7 +96,7 @@ func (s *system) layBolt(p programs) error {
 	return s.add(diaryName, p.self, listening, append(env(diary), roleVariable+"="+roleDiary, "BOLT_FILE="+s.plainFile(diaryName))...)
 }
 
-// layMongo is two processes of tickets and of orders, which share a server.
+// layMongo is two processes of each service but the diary, which share a server.
 func (s *system) layMongo(p programs) error {
 	if err := s.add(mongodName, p.mongod, "MONGO_URI=", "TMPDIR="+s.dir); err != nil {
 		return err
@@ -103,6 +109,8 @@ func (s *system) layMongo(p programs) error {
 	for _, one := range []struct{ service, name, path string }{
 		{"tickets", "tickets-1", p.tickets}, {"tickets", "tickets-2", p.tickets},
 		{"orders", "orders-1", p.orders}, {"orders", "orders-2", p.orders},
+		{"payments", "payments-1", p.payments}, {"payments", "payments-2", p.payments},
+		{"expiration", "expiration-1", p.expiration}, {"expiration", "expiration-2", p.expiration},
 		{diaryName, diaryName, p.self},
 	} {
 		m, err := s.member(one.service, one.name)
@@ -144,7 +152,7 @@ func (s *system) member(service, name string) (member, error) {
 		return member{}, err
 	}
 	m.BusConfig = app.BusConfig{NATSURL: "nats://" + broker, NATSMonitorURL: "http://" + s.monitor, NATSClusterID: clusterID, NATSClientID: name}
-	urls := map[string]*[]string{"tickets": &s.tickets, "orders": &s.orders}[service]
+	urls := map[string]*[]string{"tickets": &s.tickets, "orders": &s.orders, "payments": &s.payments}[service]
 	if urls == nil {
 		return m, nil // nobody calls it
 	}
@@ -157,6 +165,7 @@ func (s *system) member(service, name string) (member, error) {
 func env(m member) []string {
 	return []string{
 		"HTTP_ADDR=" + m.HTTPAddr, "ADMIN_ADDR=" + m.AdminAddr, "JWT_KEY=" + jwtKey, "LOG_FORMAT=text",
+		"ORDER_WINDOW=" + orderWindow.String(),
 		"NATS_URL=" + m.NATSURL, "NATS_MONITOR_URL=" + m.NATSMonitorURL, "NATS_CLUSTER_ID=" + m.NATSClusterID, "NATS_CLIENT_ID=" + m.NATSClientID,
 	}
 }

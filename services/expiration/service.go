@@ -17,12 +17,15 @@ import (
 // Name is the service's.
 const Name = "expiration"
 
+// Collection is the collection of its deadlines.
+const Collection = "deadlines"
+
 // Config is the service's own configuration. There is none yet.
 type Config struct{}
 
 // New is the service's service.Build.
 func New(ctx context.Context, s *service.Service, _ Config) error {
-	deadlines, err := service.Own(ctx, s, store.Spec{Name: "deadlines", Indexes: []string{pendingIndex}}, kind())
+	deadlines, err := service.Own(ctx, s, store.Spec{Name: Collection, Indexes: []string{pendingIndex}}, kind())
 	if err != nil {
 		return err
 	}

@@ -20,7 +20,7 @@ func healthy() *system {
 		tickets: check.Books{Own: map[string]check.Entity{
 			"t1": {Version: 5, Content: "c2", Holder: "o2"}, // 3 and 4: o1 held it and did not any more
 			"t2": {Version: 0, Content: "d0"},
-		}},
+		}, Replicas: map[string]check.Entity{"o1": {Version: 1}, "o2": {}}},
 		orders: check.Books{
 			Own: map[string]check.Entity{"o1": {Version: 1}, "o2": {Holds: "t1"}},
 			Replicas: map[string]check.Entity{
@@ -135,6 +135,9 @@ func TestPlantedBugsInTheBooks(t *testing.T) {
 		}, check.CheckParked},
 		{"a replica of a ticket has another holder", func(s *system) {
 			edit(s.orders.Replicas, "t1", func(e *check.Entity) { e.Holder = "o1" })
+		}, check.CheckReplicas},
+		{"a ticket does not hear that its order is cancelled", func(s *system) {
+			edit(s.tickets.Replicas, "o1", func(e *check.Entity) { e.Version = 0 })
 		}, check.CheckReplicas},
 		{"a late cancellation frees somebody else's ticket", func(s *system) {
 			for _, tickets := range []map[string]check.Entity{s.tickets.Own, s.orders.Replicas, s.diary.Replicas} {

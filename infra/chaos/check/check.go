@@ -9,7 +9,10 @@
 // nothing.
 package check
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Books is what one service's store holds. Versions and contents are those of the entities' events.
 type Books struct {
@@ -38,6 +41,10 @@ type Entity struct {
 	Early int `json:"early,omitempty"`
 	// Holds is the ticket that a live order holds, else empty.
 	Holds string `json:"holds,omitempty"`
+	// Ticket is what an order is for, Cents what it costs and ExpiresAt when it is cancelled if nobody has paid.
+	Ticket    string    `json:"ticket,omitempty"`
+	Cents     int64     `json:"cents,omitempty"`
+	ExpiresAt time.Time `json:"expiresAt,omitzero"`
 }
 
 // Parked is a parked event, or one that is sure to be parked.
@@ -55,6 +62,8 @@ const (
 	CheckParked       = "parked is what was injected"
 	CheckHolders      = "no ticket is held by two live orders"
 	CheckSeats        = "tickets and orders agree on who holds what"
+	CheckEnded        = "what nobody pays in time is cancelled"
+	CheckMoney        = "the provider keeps what complete orders cost, to the cent"
 	CheckAnswers      = "what was answered with 2xx is there"
 	CheckLinearizable = "the history of each ticket is linearizable"
 )

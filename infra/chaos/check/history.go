@@ -17,6 +17,7 @@ const (
 	Read    Kind = "read"    // a ticket
 	Reserve Kind = "reserve" // an order for a ticket
 	Cancel  Kind = "cancel"  // an order of a ticket
+	Pay     Kind = "pay"     // an order of a ticket
 )
 
 // Op is one request and its answer, as its client saw them.

@@ -112,7 +112,7 @@ func adminRoutes(role string, db store.Database, set *trap) func(chi.Router) {
 		})
 		admin.Get("/books", func(w http.ResponseWriter, r *http.Request) {
 			read := map[string]func(context.Context, store.Database) (check.Books, error){
-				roleTickets: inspect.Tickets, roleOrders: inspect.Orders, roleDiary: inspect.Diary, rolePayments: inspect.Payments,
+				roleTickets: inspect.Tickets, roleOrders: inspect.Orders, roleDiary: inspect.Diary, rolePayments: inspect.Payments, roleExpiration: inspect.Expiration,
 			}[role]
 			books, err := read(r.Context(), db)
 			if err == nil {

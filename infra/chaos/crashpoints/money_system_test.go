@@ -103,14 +103,14 @@ func TestMoneyAndSeatsOfAWholeSystem(t *testing.T) {
 		for _, m := range w.members {
 			w.awaitReady(m)
 		}
-		e2, money := w.awaitAgreement(t)
+		end := w.awaitAgreement(t)
 		sold := 0
-		for _, ticket := range e2.Tickets.Own {
+		for _, ticket := range end.Tickets.Own {
 			if ticket.Sold {
 				sold++
 			}
 		}
-		t.Logf("%d kills; %d tickets, %d orders, %d sold, %d charges kept", kills, len(e2.Tickets.Own), len(e2.Orders.Own), sold, len(money))
+		t.Logf("%d kills; %d tickets, %d orders, %d sold, %d charges kept", kills, len(end.Tickets.Own), len(end.Orders.Own), sold, len(end.Money))
 	})
 }
 
@@ -135,49 +135,30 @@ func (w *world) killInTurn(done <-chan struct{}) (kills int) {
 }
 
 // awaitAgreement waits until nothing is on its way, no order can be paid any more, and all agree. It returns what tickets
-// and orders hold, and what the provider keeps, in cents by order.
-func (w *world) awaitAgreement(t *testing.T) (e check.Evidence, money map[string]int64) {
+// and orders hold, and what the provider keeps.
+func (w *world) awaitAgreement(t *testing.T) (e check.Evidence) {
 	t.Helper()
-	var differences []string
+	var differences []check.Finding
+	var reason error
 	for deadline := time.Now().Add(patience); time.Now().Before(deadline); time.Sleep(100 * time.Millisecond) {
-		if _, err := w.quiet(); err != nil {
-			differences = []string{err.Error()}
+		if _, reason = w.quiet(); reason != nil {
 			continue
 		}
-		e, money = check.Evidence{}, map[string]int64{}
-		w.read(roleTickets, "/books", &e.Tickets)
-		w.read(roleOrders, "/books", &e.Orders)
-		w.read(rolePayments, "/money", &money)
-		if differences = disagreements(e, money); len(differences) == 0 {
-			return e, money
+		e = check.Evidence{}
+		for role, books := range map[string]*check.Books{
+			roleTickets: &e.Tickets, roleOrders: &e.Orders, rolePayments: &e.Payments, roleExpiration: &e.Expiration,
+		} {
+			w.read(role, "/books", books)
+		}
+		w.read(rolePayments, "/money", &e.Money)
+		differences = slices.Concat(check.Paid(e), check.Seats(e.Tickets, e.Orders), check.Holders(e.Orders),
+			check.Replicas("orders", e.Tickets, e.Orders), check.Replicas("tickets", e.Orders, e.Tickets))
+		if len(differences) == 0 {
+			return e
 		}
 	}
-	t.Fatalf("they do not agree: %.2000q", differences)
-	return e, money
-}
-
-func disagreements(e check.Evidence, money map[string]int64) (found []string) {
-	for _, f := range slices.Concat(check.Seats(e.Tickets, e.Orders), check.Holders(e.Orders), check.Replicas("orders", e.Tickets, e.Orders)) {
-		found = append(found, f.String())
-	}
-	for id, ticket := range e.Tickets.Own {
-		var says struct{ Price event.Price }
-		if err := json.Unmarshal([]byte(ticket.Content), &says); err != nil {
-			found = append(found, err.Error())
-		}
-		switch {
-		case ticket.Holder != "" && !ticket.Sold:
-			found = append(found, "ticket "+id+" is still reserved")
-		case ticket.Holder != "" && money[ticket.Holder] != int64(says.Price):
-			found = append(found, fmt.Sprintf("order %s of ticket %s is complete at %s, and %d cents are kept", ticket.Holder, id, says.Price, money[ticket.Holder]))
-		}
-	}
-	for id := range money {
-		if order := e.Orders.Own[id]; !order.Sold {
-			found = append(found, fmt.Sprintf("%d cents are kept for order %s, which is not complete", money[id], id))
-		}
-	}
-	return found
+	t.Fatalf("they do not agree: %v, %.2000v", reason, differences)
+	return e
 }
 
 // read reads what a service answers on its admin listener.

@@ -9,11 +9,15 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"time"
 
 	"ticketing/infra/chaos/check"
+	"ticketing/pkg/event"
 	"ticketing/pkg/parking"
 	"ticketing/pkg/payment/testcards"
 	"ticketing/pkg/store"
+	"ticketing/services/expiration"
+	"ticketing/services/payments"
 )
 
 // page is how many records one read brings.
@@ -21,21 +25,35 @@ const page = 500
 
 // The collections of the services, by the names they give them.
 const (
-	ticketCollection  = "tickets"
-	orderCollection   = "orders"
-	paymentCollection = "payments"
-	entryCollection   = "entries"
-	markCollection    = "replica-marks"
+	ticketCollection = "tickets"
+	orderCollection  = "orders"
+	entryCollection  = "entries"
+	markCollection   = "replica-marks"
 )
 
 // Tickets reads the store of the tickets service.
 func Tickets(ctx context.Context, db store.Database) (check.Books, error) {
-	return books(ctx, db, ticketCollection, "", ticket)
+	return books(ctx, db, ticketCollection, ticket, "order", orderReplica)
 }
 
 // Orders reads the store of the orders service.
 func Orders(ctx context.Context, db store.Database) (check.Books, error) {
-	return books(ctx, db, orderCollection, "ticket", order)
+	return books(ctx, db, orderCollection, order, "ticket", ticketReplica)
+}
+
+// Payments reads the store of the payments service.
+func Payments(ctx context.Context, db store.Database) (check.Books, error) {
+	return books(ctx, db, payments.Collection, ownVersion, "order", orderReplica)
+}
+
+// Expiration reads the store of the expiration service.
+func Expiration(ctx context.Context, db store.Database) (check.Books, error) {
+	return books(ctx, db, expiration.Collection, ownVersion, "order", orderReplica)
+}
+
+// Diary reads the store of package diary's service.
+func Diary(ctx context.Context, db store.Database) (check.Books, error) {
+	return books(ctx, db, entryCollection, ownVersion, "diary", ticketReplica)
 }
 
 // Money reads the books of the test cards in the store of payments: the cents that are kept, by order.
@@ -53,18 +71,9 @@ func Money(ctx context.Context, db store.Database) (map[string]int64, error) {
 	})
 }
 
-// Payments reads the store of the payments service, without its replicas.
-func Payments(ctx context.Context, db store.Database) (check.Books, error) {
-	return books(ctx, db, paymentCollection, "", func(store.Record, *check.Entity) error { return nil })
-}
-
-// Diary reads the store of package diary's service.
-func Diary(ctx context.Context, db store.Database) (check.Books, error) {
-	return books(ctx, db, entryCollection, "diary", func(store.Record, *check.Entity) error { return nil })
-}
-
-// books reads a store whose service owns one collection and keeps replicas of at most one kind.
-func books(ctx context.Context, db store.Database, own, kind string, complete func(store.Record, *check.Entity) error) (check.Books, error) {
+// books reads a store whose service owns one collection and keeps replicas of one kind.
+func books(ctx context.Context, db store.Database, own string, complete func(store.Record, *check.Entity) error,
+	kind string, replica func(store.Record) (check.Entity, error)) (check.Books, error) {
 	b := check.Books{Own: map[string]check.Entity{}, Replicas: map[string]check.Entity{}}
 	err := each(ctx, db, own, func(record store.Record) error {
 		b.Waiting += len(record.Outbox)
@@ -78,15 +87,12 @@ func books(ctx context.Context, db store.Database, own, kind string, complete fu
 	if err != nil {
 		return b, err
 	}
-	if kind == "" {
-		return b, nil
-	}
 	generation, err := presentGeneration(ctx, db, kind)
 	if err != nil {
 		return b, err
 	}
 	err = each(ctx, db, fmt.Sprintf("%s-replica-%d", kind, generation), func(record store.Record) error {
-		entity, err := replicaOf(record)
+		entity, err := replica(record)
 		b.Replicas[record.ID] = entity
 		return err
 	})
@@ -137,6 +143,9 @@ func each(ctx context.Context, db store.Database, name string, take func(store.R
 	}
 }
 
+// ownVersion reads nothing of an entity but its version.
+func ownVersion(store.Record, *check.Entity) error { return nil }
+
 // ticket reads a ticket as its owner stores it.
 func ticket(record store.Record, entity *check.Entity) error { return readTicket(record.State, entity) }
 
@@ -154,15 +163,20 @@ func readTicket(data []byte, entity *check.Entity) (err error) {
 	return err
 }
 
-// order notes which ticket a live order holds, and whether it is paid.
+// order notes which ticket an order is for, what it costs, whether it lives, and whether it is paid.
 func order(record store.Record, entity *check.Entity) error {
 	var state struct {
-		Status string
-		Ticket struct{ ID string }
+		Status    string
+		ExpiresAt time.Time
+		Ticket    struct {
+			ID    string
+			Price event.Price
+		}
 	}
 	if err := json.Unmarshal(record.State, &state); err != nil {
 		return err
 	}
+	entity.Ticket, entity.Cents, entity.ExpiresAt = state.Ticket.ID, int64(state.Ticket.Price), state.ExpiresAt
 	if state.Status != "cancelled" {
 		entity.Holds = state.Ticket.ID
 	}
@@ -170,8 +184,13 @@ func order(record store.Record, entity *check.Entity) error {
 	return nil
 }
 
-// replicaOf reads a replica of a ticket, with or without a log around it.
-func replicaOf(record store.Record) (check.Entity, error) {
+// orderReplica reads the version of an order's replica: each service keeps something else of it.
+func orderReplica(record store.Record) (check.Entity, error) {
+	return check.Entity{Version: record.Version, Early: len(record.Early)}, nil
+}
+
+// ticketReplica reads a replica of a ticket, with or without a log around it.
+func ticketReplica(record store.Record) (check.Entity, error) {
 	entity := check.Entity{Version: record.Version, Early: len(record.Early)}
 	if record.Version < 0 { // a stub: only early events
 		return entity, nil

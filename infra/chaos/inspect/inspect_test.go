@@ -156,7 +156,14 @@ func TestWhatTheServicesStoreIsWhatIsRead(t *testing.T) {
 	}
 	e := s.settled(t, poison)
 	// then the live order alone holds its ticket
-	want := map[string]check.Entity{string(order): {Holds: string(held)}, string(given): {Version: 1}}
+	expires := e.Orders.Own[string(order)].ExpiresAt
+	want := map[string]check.Entity{
+		string(order): {Holds: string(held), Ticket: string(held), Cents: 2000, ExpiresAt: expires},
+		string(given): {Version: 1, Ticket: string(free), Cents: 2000, ExpiresAt: expires}, // the clock stands still
+	}
+	if expires.IsZero() {
+		t.Error("the order does not expire")
+	}
 	if diff := cmp.Diff(want, e.Orders.Own); diff != "" {
 		t.Errorf("orders (-want +got):\n%s", diff)
 	}
@@ -216,6 +223,7 @@ func TestWhatIsOnItsWayIsRead(t *testing.T) {
 func TestAnEmptyStoreIsRead(t *testing.T) {
 	for name, read := range map[string]func(context.Context, store.Database) (check.Books, error){
 		"tickets": inspect.Tickets, "orders": inspect.Orders, "diary": inspect.Diary,
+		"payments": inspect.Payments, "expiration": inspect.Expiration,
 	} {
 		books, err := read(t.Context(), bolttest.Open(t))
 		want := check.Books{Own: map[string]check.Entity{}, Replicas: map[string]check.Entity{}}

@@ -1,6 +1,6 @@
 // Package load sends requests to the services as a crowd of clients does, and records what each was answered.
 //
-//	clients ──> pool of tickets in use ──> POST, PUT, GET, DELETE ──> tickets, orders
+//	clients ──> pool of tickets in use ──> POST, PUT, GET, DELETE ──> tickets, orders, payments
 //	   └── every request and its answer, or that there was none ──> []check.Op
 //
 // Several clients share few tickets at a time, so that they get into each other's way; a ticket is given up
@@ -22,11 +22,13 @@ import (
 	"ticketing/pkg/identity"
 )
 
-// Config of a Load. All fields are required.
+// Config of a Load. All fields but Payments are required.
 type Config struct {
 	// Tickets and Orders are the base URLs of the services' members, "http://host:port"; each request goes to one of them.
 	Tickets []string
 	Orders  []string
+	// Payments is the same of payments; without it nobody pays.
+	Payments []string
 	// Sessions are under the services' key.
 	Sessions *identity.Sessions
 	// Clients send one request after the other, each after a pause of about Pause.
@@ -103,6 +105,9 @@ func (l *Load) History() []check.Op {
 	return slices.Clone(l.history)
 }
 
+// Began is when the history began.
+func (l *Load) Began() time.Time { return l.began }
+
 // step is one request of one client.
 func (l *Load) step(client int, dice *rand.Rand) {
 	slot := l.pool.pick(dice)
@@ -119,13 +124,15 @@ func (l *Load) step(client int, dice *rand.Rand) {
 		op = l.read(client, tickets, slot.ticket)
 	case slot.order == "" || chance < 80:
 		op = l.reserve(client, orders, slot.ticket)
-	default:
+	case chance < 96 || len(l.cfg.Payments) == 0:
 		op = l.cancel(client, orders, slot.ticket, slot.order)
+	default:
+		op = l.pay(client, one(l.cfg.Payments, dice), slot.ticket, slot.order, dice)
 	}
 	l.pool.done(slot, op)
 }
 
-func one(urls []string, dice *rand.Rand) string { return urls[dice.IntN(len(urls))] }
+func one(of []string, dice *rand.Rand) string { return of[dice.IntN(len(of))] }
 
 // record notes a request that was sent at the given time and is answered now.
 func (l *Load) record(op check.Op, sent time.Time) check.Op {

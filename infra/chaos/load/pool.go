@@ -60,6 +60,8 @@ func (p *pool) done(s slot, op check.Op) {
 		now.order = op.Order
 	case op.Kind == check.Cancel && now.order == op.Order:
 		now.order = ""
+	case op.Kind == check.Pay && op.Done(): // all that is left to see is that the ticket cannot be had
+		now.order, now.requests = "", now.requests+p.most/2
 	}
 	if op.Unknown() {
 		now.lost++

@@ -110,6 +110,16 @@ func (l *Load) cancel(client int, base, ticket, order string) check.Op {
 	return l.record(op, sent)
 }
 
+// tokens are the cards that people pay with.
+var tokens = []string{"tok_visa", "tok_visa", "tok_lost", "tok_chargeDeclined"}
+
+func (l *Load) pay(client int, base, ticket, order string, dice *rand.Rand) check.Op {
+	sent := time.Now()
+	answer := l.buyer.ask(http.MethodPost, base+"/api/payments", map[string]string{"orderId": order, "token": one(tokens, dice)})
+	op := check.Op{Client: client, Kind: check.Pay, Ticket: ticket, Order: order, Status: answer.status}
+	return l.record(op, sent)
+}
+
 // answer is what is read of an answer; status 0 where none, or no whole one, came.
 type answer struct {
 	ID      string `json:"id"`
