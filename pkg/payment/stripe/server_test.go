@@ -3,6 +3,7 @@ package stripe_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"strings"
@@ -20,8 +21,24 @@ type server struct {
 	mu      sync.Mutex
 	keys    map[string]*answer // by idempotency key
 	intents map[string]*intent
-	fault   func(path string, before bool) error // decides on each request, before and after it is done
+	refunds string       // the status of a refund
+	fault   func() fault // decides on each request
 }
+
+// fault is what goes wrong with a request.
+type fault int
+
+const (
+	none       fault = iota
+	lost             // it does not come
+	unanswered       // the answer does not come
+	refused          // 500, and nothing is done
+	failed           // 500, though it is done: Stripe repeats that under the same key
+	html             // something in between answers, though it is done
+	empty
+	null
+	faults
+)
 
 type answer struct {
 	status int
@@ -53,19 +70,26 @@ type refusal struct {
 }
 
 func newServer(t *testing.T) *server {
-	s := &server{t: t, keys: map[string]*answer{}, intents: map[string]*intent{}}
+	s := &server{t: t, keys: map[string]*answer{}, intents: map[string]*intent{}, refunds: "succeeded"}
 	s.Server = httptest.NewServer(s)
 	t.Cleanup(s.Close)
 	return s
 }
 
-// ServeHTTP answers a request as Stripe does. A fault is a hang-up, before or after the work is done, or a 500.
+// ServeHTTP answers a request as Stripe does, unless there is a fault.
 func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	if err := r.ParseForm(); err != nil {
 		s.t.Error(err)
 	}
-	if s.hangsUp(r.URL.Path, true) {
+	w.Header().Set("Content-Type", "application/json")
+	fault := s.nextFault()
+	switch fault {
+	case lost:
 		panic(http.ErrAbortHandler)
+	case refused:
+		w.WriteHeader(serverError.status)
+		_, _ = w.Write(serverError.body)
+		return
 	}
 	s.mu.Lock()
 	key := r.Header.Get("Idempotency-Key")
@@ -77,27 +101,44 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			s.t.Error(err)
 		}
 		done = &answer{status, data}
+		if fault == failed {
+			done = serverError
+		}
 		s.keys[key] = done
 	}
 	s.mu.Unlock()
-	if s.hangsUp(r.URL.Path, false) {
+	body := done.body
+	switch fault {
+	case unanswered:
 		panic(http.ErrAbortHandler)
+	case html:
+		body = []byte("<html>please log in</html>")
+	case empty:
+		body = []byte("{}")
+	case null:
+		body = []byte("null")
 	}
-	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(done.status)
-	_, _ = w.Write(done.body)
+	_, _ = w.Write(body)
 }
 
-func (s *server) hangsUp(path string, before bool) bool {
+var serverError = &answer{500, []byte(`{"error":{"type":"api_error","message":"something went wrong"}}`)}
+
+func (s *server) nextFault() fault {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.fault != nil && s.fault(path, before) != nil
+	if s.fault == nil {
+		return none
+	}
+	return s.fault()
 }
 
-func (s *server) setFault(fault func(path string, before bool) error) {
+// heal ends all faults, and lets the day pass for which a 500 is repeated.
+func (s *server) heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.fault = fault
+	s.fault = nil
+	maps.DeleteFunc(s.keys, func(_ string, a *answer) bool { return a == serverError })
 }
 
 func (s *server) do(r *http.Request) (status int, body any) {
@@ -157,7 +198,7 @@ func (s *server) refund(i *intent) (status int, body any) {
 		return 400, map[string]refusal{"error": {Type: "invalid_request_error", Code: "charge_already_refunded", Message: "it is refunded"}}
 	}
 	i.Charge = &charge{ID: i.Charge.ID, Refunded: true}
-	return 200, map[string]string{"id": "re_" + i.ID, "object": "refund"}
+	return 200, map[string]string{"id": "re_" + i.ID, "object": "refund", "status": s.refunds}
 }
 
 // books returns what an order has paid and how often.

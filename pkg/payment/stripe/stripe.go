@@ -5,7 +5,8 @@
 //	Release ──> the same ──> refund, under a key of its own, or cancel
 //
 // A PaymentIntent succeeds at most once, so an order is charged at most once, however often it is confirmed. Stripe keeps
-// idempotency keys for a day at least. After that a PaymentIntent is found by the id of its charge, which is its own.
+// idempotency keys for a day at least, also if it has answered 500: then the outcome stays unknown for that day. After
+// that a PaymentIntent is found by the id of its charge, which is its own.
 package stripe
 
 import (
@@ -47,6 +48,9 @@ func (c Config) Check() error {
 	}
 	return nil
 }
+
+// errNonsense is an answer that Stripe does not give: something in between has made it up. It decides nothing.
+var errNonsense = errors.New("the answer makes no sense")
 
 var _ payment.Provider = (*Provider)(nil)
 
@@ -138,7 +142,10 @@ func (p *Provider) Release(ctx context.Context, order payment.Order) (refunded b
 	case driver.PaymentIntentStatusSucceeded:
 		return p.refund(ctx, order, intent)
 	}
-	_, err = p.client.V1PaymentIntents.Cancel(ctx, intent.ID, &driver.PaymentIntentCancelParams{})
+	canceled, err := p.client.V1PaymentIntents.Cancel(ctx, intent.ID, &driver.PaymentIntentCancelParams{})
+	if err == nil && canceled.Status != driver.PaymentIntentStatusCanceled {
+		err = errNonsense
+	}
 	if err != nil { // it may succeed this very moment: the next look refunds it then
 		return false, fmt.Errorf("cancel the payment of order %s: %w", order.ID, err)
 	}
@@ -148,7 +155,14 @@ func (p *Provider) Release(ctx context.Context, order payment.Order) (refunded b
 func (p *Provider) refund(ctx context.Context, order payment.Order, intent *driver.PaymentIntent) (bool, error) {
 	params := &driver.RefundCreateParams{PaymentIntent: driver.String(intent.ID)}
 	params.SetIdempotencyKey("refund-" + string(order.ID))
-	_, err := p.client.V1Refunds.Create(ctx, params)
+	refund, err := p.client.V1Refunds.Create(ctx, params)
+	switch {
+	case err != nil:
+	case refund.ID == "":
+		err = errNonsense
+	case refund.Status == driver.RefundStatusFailed || refund.Status == driver.RefundStatusCanceled:
+		err = fmt.Errorf("the refund is %s: somebody has to return the money by hand", refund.Status)
+	}
 	var refused *driver.Error
 	if errors.As(err, &refused) && refused.Code == driver.ErrorCodeChargeAlreadyRefunded {
 		return true, nil
@@ -172,6 +186,9 @@ func (p *Provider) intent(ctx context.Context, order payment.Order) (*driver.Pay
 		}
 		params.SetIdempotencyKey(string(order.ID))
 		created, err := p.client.V1PaymentIntents.Create(ctx, params) // repeated, it answers as it did at first
+		if err == nil && created.ID == "" {
+			err = errNonsense
+		}
 		if err != nil {
 			return nil, fmt.Errorf("create the payment of order %s: %w", order.ID, err)
 		}
@@ -180,6 +197,9 @@ func (p *Provider) intent(ctx context.Context, order payment.Order) (*driver.Pay
 	params := &driver.PaymentIntentRetrieveParams{}
 	params.AddExpand("latest_charge")
 	intent, err := p.client.V1PaymentIntents.Retrieve(ctx, id, params)
+	if err == nil && intent.ID != id {
+		err = errNonsense
+	}
 	if err != nil {
 		return nil, fmt.Errorf("read the payment of order %s: %w", order.ID, err)
 	}
@@ -194,6 +214,9 @@ func (p *Provider) method(ctx context.Context, token string) (id string, err err
 	method, err := p.client.V1PaymentMethods.Create(ctx, &driver.PaymentMethodCreateParams{
 		Type: driver.String("card"), Card: &driver.PaymentMethodCreateCardParams{Token: driver.String(token)},
 	})
+	if err == nil && method.ID == "" {
+		err = errNonsense
+	}
 	if err != nil {
 		return "", fmt.Errorf("read the card: %w", err)
 	}

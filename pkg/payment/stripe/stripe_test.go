@@ -38,32 +38,38 @@ func TestConformance(t *testing.T) {
 	})
 }
 
-// The wire breaks before or after the work is done, at any request, and the caller asks or repeats: an order is charged
-// once at most, and what was charged is found or returned.
-func TestABreakingWire(t *testing.T) {
+// Any request may fail in any way, and the caller asks or repeats: an order is charged once at most, and what was charged
+// is found or returned. Nobody is told of a charge, or of a decline, that there was not.
+func TestFaultsAtAnyRequest(t *testing.T) {
 	rapid.Check(t, func(r *rapid.T) {
 		s := newServer(t)
 		p := open(t, s)
-		breaks := rapid.SliceOfN(rapid.Bool(), 40, 40).Draw(r, "breaks")
-		next := 0
-		s.setFault(func(string, bool) error {
-			if next++; next <= len(breaks) && breaks[next-1] {
-				return errors.New("broken")
+		drawn := rapid.SliceOfN(rapid.Map(rapid.IntRange(-int(faults), int(faults)-1), func(n int) fault { return fault(max(n, 0)) }), 40, 40).Draw(r, "faults")
+		s.fault = func() fault {
+			if len(drawn) == 0 {
+				return none
 			}
-			return nil
-		})
+			next := drawn[0]
+			drawn = drawn[1:]
+			return next
+		}
 		order := payment.Order{ID: event.NewID(time.Now()), Amount: 7840}
+		said := func(outcome payment.Outcome, err error) {
+			if balance, _ := s.books(order.ID); err == nil && outcome.Charged() != (balance == 7840) {
+				r.Fatalf("said %+v at a balance of %d", outcome, balance)
+			}
+		}
 		for _, step := range rapid.SliceOfN(rapid.SampledFrom([]string{"charge", "decline", "ask"}), 1, 6).Draw(r, "steps") {
 			switch step {
 			case "charge":
-				_, _ = p.Charge(t.Context(), order, "tok_visa")
+				said(p.Charge(t.Context(), order, "tok_visa"))
 			case "decline":
-				_, _ = p.Charge(t.Context(), order, "tok_chargeDeclined")
+				said(p.Charge(t.Context(), order, "tok_chargeDeclined"))
 			case "ask":
-				_, _ = p.Ask(t.Context(), order)
+				said(p.Ask(t.Context(), order))
 			}
 		}
-		s.setFault(nil)
+		s.heal()
 		outcome, err := p.Ask(t.Context(), order)
 		balance, charges := s.books(order.ID)
 		if err != nil || charges > 1 || outcome.Charged() != (balance == 7840) {
@@ -96,6 +102,22 @@ func TestAnOldChargeIsReturned(t *testing.T) {
 	}
 	if balance, charges := s.books(order.ID); balance != 0 || charges != 1 {
 		t.Errorf("%d charges, balance %d", charges, balance)
+	}
+}
+
+// Nobody says that money was returned which was not.
+func TestARefundThatFails(t *testing.T) {
+	for _, status := range []string{"failed", "canceled"} {
+		s := newServer(t)
+		p := open(t, s)
+		order := payment.Order{ID: event.NewID(time.Now()), Amount: 29}
+		if _, err := p.Charge(t.Context(), order, "tok_visa"); err != nil {
+			t.Fatal(err)
+		}
+		s.refunds = status
+		if refunded, err := p.Release(t.Context(), order); refunded || err == nil {
+			t.Errorf("a refund that is %s: refunded %t, %v", status, refunded, err)
+		}
 	}
 }
 
