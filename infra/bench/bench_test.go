@@ -17,7 +17,7 @@ import (
 func tiny(out string, more ...string) []string {
 	return slices.Concat([]string{
 		"-runs", "2", "-events", "300", "-tickets", "40", "-outbox", "200", "-outbox-tickets", "30", "-reactions", "200", "-reaction-tickets", "30", "-posts", "100", "-clients", "4", "-reads", "100", "-samples", "5", "-swaps", "3", "-slow", "30",
-		"-full", "-large", "400", "-small", "40", "-changes", "200", "-writes", "100", "-out", out,
+		"-full", "-large", "400", "-small", "40", "-changes", "200", "-writes", "100", "-due", "20", "-out", out,
 	}, more)
 }
 
@@ -107,10 +107,13 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 		{"memory of orders at 400 tickets, catching up 300 events, second half", "of the first's", "value <= 1.2"},
 		{"start of tickets at 400 tickets, reference at none", "ms", "value <= 1000"},
 		{"start of orders at 400 tickets, reference at none", "ms", "value <= 1000"},
+		{"expiration at 400 pending deadlines, start", "ms", "value <= 2000"},
+		{"expiration at 400 pending deadlines, late p99", "ms", "value <= 250"},
+		{"expiration at 400 pending deadlines, memory", "MB", "value <= 200"},
 	}
 	if err := memoryCanBeTaken(); err != nil {
 		t.Logf("memory of programs: %v", err)
-		want = slices.DeleteFunc(want, func(s shape) bool { return strings.HasPrefix(s.Name, "memory") })
+		want = slices.DeleteFunc(want, func(s shape) bool { return strings.HasPrefix(s.Name, "memory") || strings.HasPrefix(s.Name, "expiration") })
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)
@@ -127,7 +130,7 @@ func measured(r result) bool {
 	switch {
 	case r.Name == "binary, with the broker inside", strings.HasSuffix(r.Name, "came again"):
 		return r.Value == 0 && r.Reference == nil
-	case r.Name == "binary, the largest", strings.HasPrefix(r.Name, "memory"), strings.HasSuffix(r.Name, "to drain"):
+	case r.Name == "binary, the largest", strings.HasPrefix(r.Name, "memory"), strings.HasPrefix(r.Name, "expiration"), strings.HasSuffix(r.Name, "to drain"):
 		return r.Value > 0.1 && r.Reference == nil
 	default:
 		return r.Value > 0 && r.Reference != nil && *r.Reference > 0 && r.Ratio != nil && *r.Ratio > 0

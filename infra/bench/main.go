@@ -12,7 +12,7 @@
 // that could be done, moments apart in the same process. What is measured exactly, and beside what, is
 // said at the top of each measurement's file: catchup.go, twomembers.go,
 // reactions.go, publish.go, writepath.go, barewrite.go, readpath.go, visible.go, healing.go, slowstore.go,
-// binary.go, costcatchup.go, costwrite.go, memorytickets.go, memoryorders.go, start.go.
+// binary.go, costcatchup.go, costwrite.go, memorytickets.go, memoryorders.go, start.go, expiry.go.
 // Allocations are those of all the process, see meter.go.
 //
 //	go run ./infra/bench                                     a few minutes
@@ -79,10 +79,11 @@ func parseOptions(args []string, usage io.Writer) (options, error) {
 	flags.IntVar(&o.sizes.reads, "reads", 20_000, "read path: requests")
 	flags.IntVar(&o.sizes.samples, "samples", 500, "201 to visible: samples")
 	flags.IntVar(&o.sizes.slow, "slow", 10_000, "slow store: events to drain")
-	flags.IntVar(&o.sizes.large, "large", 1_000_000, "cost, memory, start: tickets in the large store")
+	flags.IntVar(&o.sizes.large, "large", 1_000_000, "cost, memory, start, expiry: tickets or deadlines in the large store")
 	flags.IntVar(&o.sizes.small, "small", 10_000, "cost: tickets in the small store it is compared with")
 	flags.IntVar(&o.sizes.changes, "changes", 100_000, "cost: events to catch up")
 	flags.IntVar(&o.sizes.writes, "writes", 20_000, "cost, memory: requests")
+	flags.IntVar(&o.sizes.due, "due", 10_000, "expiry: deadlines that fire, 1,000 in each second")
 	flags.IntVar(&o.sizes.swaps, "swaps", 300, "healing: swaps")
 	if err := flags.Parse(args); err != nil {
 		return o, err

@@ -23,7 +23,8 @@ type sizes struct {
 	swaps                      int // healing
 	slow                       int // slow store: events
 	// only with -full
-	large, small int // cost, memory, start: tickets in the stores; small for cost alone
+	large, small int // cost, memory, start, expiry: tickets or deadlines in the stores; small for cost alone
+	due          int // expiry: deadlines that fire
 	changes      int // cost: events of them in each run
 	writes       int // cost, memory: requests in each run
 }
@@ -33,7 +34,7 @@ func (s sizes) check() error {
 		"events": s.events, "tickets": s.tickets, "outbox": s.outbox, "outbox-tickets": s.outboxTickets,
 		"reactions": s.reactions, "reaction-tickets": s.reactionTickets,
 		"posts": s.posts, "clients": s.clients, "reads": s.reads, "samples": s.samples, "swaps": s.swaps, "slow": s.slow,
-		"large": s.large, "small": s.small, "changes": s.changes, "writes": s.writes,
+		"large": s.large, "small": s.small, "changes": s.changes, "writes": s.writes, "due": s.due,
 	} {
 		if n < 1 {
 			return fmt.Errorf("-%s %d: must be at least 1", name, n)
@@ -79,7 +80,7 @@ func measurements(o options) []measurement {
 	s := o.sizes
 	all := []measurement{catchUp(s), twoMembers(s), reactions(s), publishing(s), writePath(s), bareWrite(s), readPath(s), visible(s), healing(s), slowStore(s), binary()}
 	if o.full {
-		all = append(all, costOfCatchUp(s), costOfWriting(s), memoryOfTickets(s), memoryOfOrders(s), starting(s))
+		all = append(all, costOfCatchUp(s), costOfWriting(s), memoryOfTickets(s), memoryOfOrders(s), starting(s), expiry(s))
 	}
 	return all
 }

@@ -37,6 +37,7 @@ const (
 	html             // something in between answers, though it is done
 	empty
 	null
+	intercepted // the same, and nothing is done
 	faults
 )
 
@@ -89,6 +90,9 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case refused:
 		w.WriteHeader(serverError.status)
 		_, _ = w.Write(serverError.body)
+		return
+	case intercepted:
+		_, _ = w.Write([]byte("{}"))
 		return
 	}
 	s.mu.Lock()

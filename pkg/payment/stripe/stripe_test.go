@@ -54,12 +54,8 @@ func TestFaultsAtAnyRequest(t *testing.T) {
 			return next
 		}
 		order := payment.Order{ID: event.NewID(time.Now()), Amount: 7840}
-		said := func(outcome payment.Outcome, err error) {
-			if balance, _ := s.books(order.ID); err == nil && outcome.Charged() != (balance == 7840) {
-				r.Fatalf("said %+v at a balance of %d", outcome, balance)
-			}
-		}
-		for _, step := range rapid.SliceOfN(rapid.SampledFrom([]string{"charge", "decline", "ask"}), 1, 6).Draw(r, "steps") {
+		said := func(outcome payment.Outcome, err error) { s.checkOutcome(r, order, outcome, err) }
+		for _, step := range rapid.SliceOfN(rapid.SampledFrom([]string{"charge", "decline", "ask", "release"}), 1, 8).Draw(r, "steps") {
 			switch step {
 			case "charge":
 				said(p.Charge(t.Context(), order, "tok_visa"))
@@ -67,6 +63,9 @@ func TestFaultsAtAnyRequest(t *testing.T) {
 				said(p.Charge(t.Context(), order, "tok_chargeDeclined"))
 			case "ask":
 				said(p.Ask(t.Context(), order))
+			case "release":
+				refunded, err := p.Release(t.Context(), order)
+				s.checkRelease(r, order, refunded, err)
 			}
 		}
 		s.heal()
@@ -75,13 +74,58 @@ func TestFaultsAtAnyRequest(t *testing.T) {
 		if err != nil || charges > 1 || outcome.Charged() != (balance == 7840) {
 			r.Fatalf("%+v, %v; %d charges, balance %d", outcome, err, charges, balance)
 		}
-		if refunded, err := p.Release(t.Context(), order); err != nil || refunded != outcome.Charged() {
-			r.Fatalf("refunded %t, %v", refunded, err)
+		refunded, err := p.Release(t.Context(), order)
+		if err != nil {
+			r.Fatal(err)
 		}
-		if balance, _ := s.books(order.ID); balance != 0 {
-			r.Fatalf("balance %d after it was released", balance)
-		}
+		s.checkRelease(r, order, refunded, err)
 	})
+}
+
+// Every fault at each request of a charge and its return.
+func TestOneFault(t *testing.T) {
+	for f := lost; f < faults; f++ {
+		for at := range 10 {
+			s := newServer(t)
+			p := open(t, s)
+			order := payment.Order{ID: event.NewID(time.Now()), Amount: 7840}
+			requests := 0
+			s.fault = func() fault {
+				if requests++; requests == at+1 {
+					return f
+				}
+				return none
+			}
+			outcome, err := p.Charge(t.Context(), order, "tok_visa")
+			s.checkOutcome(t, order, outcome, err)
+			refunded, err := p.Release(t.Context(), order)
+			s.checkRelease(t, order, refunded, err)
+			s.heal()
+			if refunded, err = p.Release(t.Context(), order); err != nil {
+				t.Errorf("fault %d at request %d: %v", f, at, err)
+			}
+			s.checkRelease(t, order, refunded, err)
+		}
+	}
+}
+
+// fataler is a test, or the part of one that rapid has drawn.
+type fataler interface {
+	Fatalf(format string, args ...any)
+}
+
+// checkOutcome fails the test if an outcome says what the books do not.
+func (s *server) checkOutcome(t fataler, order payment.Order, outcome payment.Outcome, err error) {
+	if balance, _ := s.books(order.ID); err == nil && outcome.Charged() != (balance == order.Amount) {
+		t.Fatalf("said %+v at a balance of %d", outcome, balance)
+	}
+}
+
+// checkRelease fails the test if an order is released of which something is kept, or is said to be refunded wrongly.
+func (s *server) checkRelease(t fataler, order payment.Order, refunded bool, err error) {
+	if balance, charges := s.books(order.ID); err == nil && (balance != 0 || refunded != (charges == 1)) {
+		t.Fatalf("refunded: %t at %d charges and a balance of %d", refunded, charges, balance)
+	}
 }
 
 // A charge whose idempotency key is forgotten is found by its id.
