@@ -92,6 +92,10 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 		{"read path, allocated", "B/request", ""},
 		{"201 to visible p50", "ms", "ratio <= 3"},
 		{"201 to visible p99", "ms", "ratio <= 5"},
+		{"order to reserved ticket p50", "ms", ""},
+		{"order to reserved ticket p99", "ms", ""},
+		{"order to paid to complete p50", "ms", ""},
+		{"order to paid to complete p99", "ms", ""},
 		{"healing of a swap p50", "ms", "value <= 20"},
 		{"healing of a swap p99", "ms", "value <= 20"},
 		{"slow store, 30 events, those that came again", "events", "value <= 0"},
@@ -113,7 +117,9 @@ func TestEveryMeasurementIsTakenAndReported(t *testing.T) {
 	}
 	if err := memoryCanBeTaken(); err != nil {
 		t.Logf("memory of programs: %v", err)
-		want = slices.DeleteFunc(want, func(s shape) bool { return strings.HasPrefix(s.Name, "memory") || strings.HasPrefix(s.Name, "expiration") })
+		want = slices.DeleteFunc(want, func(s shape) bool {
+			return strings.HasPrefix(s.Name, "memory") || strings.HasPrefix(s.Name, "expiration")
+		})
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("rows (-want +got):\n%s", diff)

@@ -89,12 +89,16 @@ func (c *client) readHead() (status, length int, err error) {
 
 // postTicket is a POST /api/tickets as it goes over the wire.
 func postTicket(addr string) ([]byte, error) {
+	return post(addr, "/api/tickets", fmt.Sprintf(`{"title":%q,"price":20.5}`, title()))
+}
+
+// post is a POST of somebody who is signed in as it goes over the wire.
+func post(addr, path, body string) ([]byte, error) {
 	cookie, err := sessionCookie()
 	if err != nil {
 		return nil, err
 	}
-	body := fmt.Sprintf(`{"title":%q,"price":20.5}`, title())
-	request, err := http.NewRequest(http.MethodPost, "http://"+addr+"/api/tickets", strings.NewReader(body))
+	request, err := http.NewRequest(http.MethodPost, "http://"+addr+path, strings.NewReader(body))
 	if err != nil {
 		return nil, fmt.Errorf("make a request: %w", err)
 	}

@@ -11,7 +11,7 @@
 // neighbours let it be, so only ratios count: each value is taken beside a reference that does the least
 // that could be done, moments apart in the same process. What is measured exactly, and beside what, is
 // said at the top of each measurement's file: catchup.go, twomembers.go,
-// reactions.go, publish.go, writepath.go, barewrite.go, readpath.go, visible.go, healing.go, slowstore.go,
+// reactions.go, publish.go, writepath.go, barewrite.go, readpath.go, visible.go, purchase.go, healing.go, slowstore.go,
 // binary.go, costcatchup.go, costwrite.go, memorytickets.go, memoryorders.go, start.go, expiry.go.
 // Allocations are those of all the process, see meter.go.
 //

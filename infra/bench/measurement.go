@@ -78,7 +78,7 @@ type measurement struct {
 // measurements are those to choose from, in the order of the report.
 func measurements(o options) []measurement {
 	s := o.sizes
-	all := []measurement{catchUp(s), twoMembers(s), reactions(s), publishing(s), writePath(s), bareWrite(s), readPath(s), visible(s), healing(s), slowStore(s), binary()}
+	all := []measurement{catchUp(s), twoMembers(s), reactions(s), publishing(s), writePath(s), bareWrite(s), readPath(s), visible(s), purchase(s), healing(s), slowStore(s), binary()}
 	if o.full {
 		all = append(all, costOfCatchUp(s), costOfWriting(s), memoryOfTickets(s), memoryOfOrders(s), starting(s), expiry(s))
 	}

@@ -26,20 +26,31 @@ func newSessions() (*identity.Sessions, error) {
 	return identity.NewSessions([]byte(jwtKey), time.Hour, time.Now)
 }
 
-// startOrders runs a member of orders on conn until until is closed, and returns when it is ready.
-func startOrders(ctx context.Context, env *environment, until *cleanup, db store.Database, conn bus.Conn, acked func(bus.Message)) (*service.Service, error) {
+// startService runs a member of a service on conn, which reports what is acked, until until is closed. It returns when the
+// member is ready and answers at addr.
+func startService[C any](ctx context.Context, env *environment, until *cleanup, name string, db store.Database, conn bus.Conn,
+	acked func(bus.Message), build service.Build[C], cfg C) (member *service.Service, addr string, err error) {
 	sessions, err := newSessions()
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
-	member, err := service.Open(ctx, service.Deps{
-		Name: orders.Name, Store: db, Bus: watchedBus{conn, acked}, Sessions: sessions, Log: env.log,
-	}, orders.New, orders.Config{Window: orders.DefaultWindow})
+	deps := service.Deps{Name: name, Store: db, Bus: watchedBus{conn, acked}, Sessions: sessions, Log: env.log}
+	if member, err = service.Open(ctx, deps, build, cfg); err != nil {
+		return nil, "", err
+	}
+	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
 	if err != nil {
-		return nil, err
+		return nil, "", fmt.Errorf("listen: %w", err)
 	}
-	background(until, member.Run)
-	return member, member.AwaitReady(ctx)
+	background(until, member.Run) // ends after the server, and publishes what is left
+	background(until, func(ctx context.Context) error { return httpapi.Serve(ctx, listener, member.Handler(), env.log) })
+	return member, listener.Addr().String(), member.AwaitReady(ctx)
+}
+
+// startOrders is startService for a member of orders that nobody calls.
+func startOrders(ctx context.Context, env *environment, until *cleanup, db store.Database, conn bus.Conn, acked func(bus.Message)) (*service.Service, error) {
+	member, _, err := startService(ctx, env, until, orders.Name, db, conn, acked, orders.New, orders.Config{Window: orders.DefaultWindow})
+	return member, err
 }
 
 // seenVersion returns the version at which a member has a ticket.
@@ -48,28 +59,14 @@ func seenVersion(ctx context.Context, member *service.Service, id event.ID) (eve
 	return item.Version, err
 }
 
-// startTickets runs tickets, with a relay to the broker, until until is closed. It answers at addr.
+// startTickets is startService for tickets on a connection of its own, of whose acks nobody has to know.
 func startTickets(ctx context.Context, env *environment, until *cleanup, db store.Database) (addr string, err error) {
 	conn, err := env.connect(ctx, until, "tickets")
 	if err != nil {
 		return "", err
 	}
-	sessions, err := newSessions()
-	if err != nil {
-		return "", err
-	}
-	deps := service.Deps{Name: tickets.Name, Store: db, Bus: conn, Sessions: sessions, Log: env.log}
-	member, err := service.Open(ctx, deps, tickets.New, tickets.Config{})
-	if err != nil {
-		return "", err
-	}
-	listener, err := new(net.ListenConfig).Listen(ctx, "tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", fmt.Errorf("listen: %w", err)
-	}
-	background(until, member.Run) // ends after the server, and publishes what is left
-	background(until, func(ctx context.Context) error { return httpapi.Serve(ctx, listener, member.Handler(), env.log) })
-	return listener.Addr().String(), member.AwaitReady(ctx)
+	_, addr, err = startService(ctx, env, until, tickets.Name, db, conn, func(bus.Message) {}, tickets.New, tickets.Config{})
+	return addr, err
 }
 
 // serveBare runs a handler on net/http alone until until is closed. It answers at addr.

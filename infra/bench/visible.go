@@ -71,7 +71,12 @@ func (s *idleSystem) start(ctx context.Context) error {
 	if s.addr, err = startTickets(ctx, s.env, until, ticketStore); err != nil {
 		return err
 	}
-	if s.raw, err = s.env.connectRaw(until); err != nil {
+	return s.subscribe()
+}
+
+// subscribe lets a subscriber of stan.go join.
+func (s *idleSystem) subscribe() (err error) {
+	if s.raw, err = s.env.connectRaw(&s.env.cleanup); err != nil {
 		return err
 	}
 	_, err = joinGroup(s.raw, rawChannel, "bench", func(m *stango.Msg) {
