@@ -89,6 +89,29 @@ func isReached(t *testing.T, c *cluster) {
 }
 
 // A pod like those of a service, but for its environment, ends with one line or is not ready and says why.
+// An order whose time is over is cancelled, and its ticket is another's to buy.
+func ordersExpire(t *testing.T, c *cluster) {
+	window := func(setting string) {
+		c.kubectl(t, "set", "env", "deployment/orders-depl", setting)
+		c.kubectl(t, "rollout", "status", "deployment/orders-depl", "--timeout=5m")
+	}
+	seller, buyer := meet(t, c, "seller"), meet(t, c, "buyer")
+	ticket := sell(t, seller, "left to expire")
+	awaitSeen(t, buyer, ticket)
+	window("ORDER_WINDOW=2s")
+	order, err := buyer.Order(t.Context(), ticket.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	if err := buyer.Await(ctx, order.ID, "cancelled"); err != nil {
+		t.Fatal(err)
+	}
+	awaitSeen(t, seller, ticket)
+	window("ORDER_WINDOW-")
+}
+
 func saysWhatIsWrong(t *testing.T, c *cluster) {
 	running := c.pods(t, "orders-depl")[0].Name
 	for _, tt := range []struct {

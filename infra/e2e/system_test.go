@@ -19,6 +19,7 @@ func TestTheSystemOnACluster(t *testing.T) {
 		{"says what is wrong with its environment", saysWhatIsWrong},
 		{"runs two replicas", runsTwoReplicas},
 		{"is reached through the ingress", isReached},
+		{"cancels what nobody pays", ordersExpire},
 		{"shows and takes events through a forwarded port", forwardsEvents},
 		{"rolls out under load", rollsOut},
 		{"goes on without its bus", goesOnWithoutBus},

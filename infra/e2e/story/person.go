@@ -1,6 +1,6 @@
 // Package story is what people do with the system, told over HTTP: the walk that shows that all of it works.
 //
-//	Front ──> Meet ──> *Person (cookies kept) ──> Do, Sell, Edit, Order, Cancel
+//	Front ──> Meet ──> *Person (cookies kept) ──> Do, Sell, Edit, Order, Cancel, Pay
 //	     └──> Walk: two people and one ticket
 //
 // It knows no service from inside, so it can be told to a local run and to a cluster alike.

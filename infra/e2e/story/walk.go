@@ -23,7 +23,8 @@ func Walk(ctx context.Context, f Front, say func(step string)) error {
 		{"the other orders it, at the price of its last version", w.order},
 		{"nobody else can order it, or look at the order", w.refuse},
 		{"cancelled, it can be ordered by anybody", w.cancel},
-		{"signed out, nobody can", w.signOut},
+		{"paid, it is sold for good, if cards are test cards", w.pay},
+		{"signed out, nobody can order", w.signOut},
 	} {
 		if err := step.do(); err != nil {
 			return fmt.Errorf("%s: %w", step.name, err)
@@ -123,6 +124,37 @@ func (w *walk) cancel() error {
 	return w.seller.Cancel(w.ctx, order.ID)
 }
 
+// pay does nothing if real cards are charged.
+func (w *walk) pay() error {
+	var cards struct{ Provider string }
+	if err := w.buyer.Do(w.ctx, http.MethodGet, "/api/payments/config", nil, http.StatusOK, &cards); err != nil || cards.Provider != "test" {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(w.ctx, seeing)
+	defer cancel()
+	order, err := w.buyer.Order(ctx, w.ticket.ID)
+	if err != nil {
+		return err
+	}
+	err = try(ctx, func() (again bool, err error) {
+		err = w.buyer.Pay(ctx, order.ID, "tok_chargeDeclined")
+		return Is(err, http.StatusNotFound), err
+	})
+	if !Is(err, http.StatusBadRequest) {
+		return fmt.Errorf("a card that is declined: %w", err)
+	}
+	if err := w.buyer.Pay(ctx, order.ID, "tok_visa"); err != nil {
+		return err
+	}
+	if err := w.buyer.Await(ctx, order.ID, "complete"); err != nil {
+		return err
+	}
+	if err := w.buyer.Do(ctx, http.MethodDelete, "/api/orders/"+order.ID, nil, http.StatusConflict, nil); err != nil {
+		return err
+	}
+	return w.seller.Do(ctx, http.MethodPost, "/api/orders", map[string]string{"ticketId": w.ticket.ID}, http.StatusConflict, nil)
+}
+
 func (w *walk) signOut() error {
 	if err := w.buyer.Do(w.ctx, http.MethodPost, "/api/users/signout", nil, http.StatusOK, nil); err != nil {
 		return err
@@ -134,20 +166,16 @@ func (w *walk) signOut() error {
 // AwaitSeen returns nil as soon as the orders service has seen a ticket as it is given, also if its version is later:
 // each look holds the ticket and frees it. At the end of ctx it returns what orders has seen instead.
 func AwaitSeen(ctx context.Context, p *Person, want Ticket) error {
-	for {
+	return try(ctx, func() (again bool, err error) {
 		got, err := p.Seen(ctx, want.ID)
 		switch {
 		case err == nil && got.Title == want.Title && got.Price == want.Price && got.Version >= want.Version:
-			return nil
+			return false, nil
 		case err == nil:
 			err = fmt.Errorf("orders has seen %+v, want %+v", got, want)
 		case !Is(err, http.StatusNotFound):
-			return err
+			return false, err
 		}
-		select {
-		case <-ctx.Done():
-			return err
-		case <-time.After(50 * time.Millisecond):
-		}
-	}
+		return true, err
+	})
 }

@@ -19,8 +19,8 @@ func TestWalk(t *testing.T) {
 	if err := story.Walk(t.Context(), front, func(string) { steps++ }); err != nil {
 		t.Fatal(err)
 	}
-	if steps != 6 {
-		t.Errorf("%d steps were told, want 6", steps)
+	if steps != 7 {
+		t.Errorf("%d steps were told, want 7", steps)
 	}
 }
 
