@@ -71,6 +71,31 @@ func TestTheResolverBacksOff(t *testing.T) {
 	})
 }
 
+// A payment that can never be resolved does not hold up another one.
+func TestOnePaymentDoesNotHoldUpAnother(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := openTill(t)
+		stuck := w.order(t, 7840)
+		w.line.cutFor.Store(stuck)
+		w.pay(t, stuck, testcards.Visa).CheckProblem(t, 503, "")
+		time.Sleep(10 * time.Minute)
+		id := w.order(t, 7840)
+		w.line.late.Store(int64(2 * patience))
+		w.pay(t, id, testcards.Visa).CheckProblem(t, 503, "")
+		time.Sleep(10 * time.Second)
+		synctest.Wait()
+		if status := w.status(t, id); status != "charged" {
+			t.Errorf("shown as %s", status)
+		}
+		w.line.cutFor.Store(id) // another one
+		time.Sleep(time.Minute)
+		synctest.Wait()
+		if status := w.status(t, stuck); status != "declined" {
+			t.Errorf("the first one, when the line is mended, is shown as %s", status)
+		}
+	})
+}
+
 // chargeLate charges after its maker has gone.
 func (l cut) chargeLate(ctx context.Context, o payment.Order, token string) (payment.Outcome, error) {
 	time.AfterFunc(time.Duration(l.late.Load()), func() {

@@ -2,17 +2,18 @@ package payments
 
 import (
 	"context"
-	"errors"
 	"time"
 
+	"ticketing/pkg/event"
 	"ticketing/pkg/outbox"
 	"ticketing/pkg/store"
 )
 
 const (
-	// round is how long the resolver rests between looks at what is open; longestRound is how long after errors.
-	round        = time.Second
-	longestRound = time.Minute
+	// round is how long the resolver rests between looks at what is open; longestRest is how long it leaves a payment
+	// alone, or the store, after errors.
+	round       = time.Second
+	longestRest = time.Minute
 	// page is how many open payments are read at once.
 	page = 100
 )
@@ -20,45 +21,70 @@ const (
 // resolver brings open payments to an end: it asks for outcomes that nobody waits for any more, and has money returned.
 type resolver struct{ *cashier }
 
+// rest is how long a payment that could not be resolved is left alone.
+type rest struct {
+	length time.Duration
+	until  time.Time
+}
+
+// longer is the rest after one more error.
+func (r rest) longer(now time.Time) rest {
+	length := min(max(2*r.length, 2*round), longestRest)
+	return rest{length, now.Add(length)}
+}
+
 // run resolves until ctx ends.
 func (r resolver) run(ctx context.Context) error {
-	rest := round
+	var resting map[event.ID]rest
+	var all rest // that of the store
+	pause := round
 	for {
 		select {
 		case <-ctx.Done():
 			return nil
-		case <-time.After(rest):
+		case <-time.After(pause):
 		}
-		switch err := r.resolveAll(ctx); {
-		case ctx.Err() != nil:
+		still, err := r.resolveAll(ctx, resting)
+		if ctx.Err() != nil {
 			return nil
-		case err != nil:
-			rest = min(2*rest, longestRound)
-			r.log.Warn("open payments cannot be resolved; trying again", "in", rest, "error", err)
-		default:
-			rest = round
 		}
+		if err == nil {
+			resting, all, pause = still, rest{}, round
+			continue
+		}
+		all = all.longer(r.now())
+		pause = all.length
+		r.log.Warn("open payments cannot be read; trying again", "in", pause, "error", err)
 	}
 }
 
-// resolveAll looks at all open payments. One that cannot be resolved does not hold up the others.
-func (r resolver) resolveAll(ctx context.Context) error {
+// resolveAll looks at the open payments that do not rest, and returns those that rest from now on, each twice as long as
+// before. One that cannot be resolved does not hold up the others. An error is the store's.
+func (r resolver) resolveAll(ctx context.Context, resting map[event.ID]rest) (still map[event.ID]rest, err error) {
+	still = map[event.ID]rest{}
 	var failed []error
-	for after := ""; ; {
+	for after, more := "", true; more && ctx.Err() == nil; {
 		open, err := r.payments.List(ctx, store.Query{Index: openIndex, Value: yes, After: after, Limit: page})
 		if err != nil {
-			return err
+			return nil, err
 		}
 		for _, p := range open {
-			if err := r.resolve(ctx, p); err != nil {
+			before := resting[p.ID]
+			if r.now().Before(before.until) {
+				still[p.ID] = before
+			} else if err := r.resolve(ctx, p); err != nil {
+				still[p.ID] = before.longer(r.now())
 				failed = append(failed, err)
 			}
 		}
-		if len(open) < page || ctx.Err() != nil {
-			return errors.Join(failed...)
+		if more = len(open) == page; more {
+			after = string(open[page-1].ID)
 		}
-		after = string(open[page-1].ID)
 	}
+	if len(failed) > 0 && ctx.Err() == nil {
+		r.log.Warn("open payments cannot be resolved; trying again", "payments", len(failed), "error", failed[0])
+	}
+	return still, nil
 }
 
 // resolve resolves one payment. An attempt whose maker may still wait for its answer is left to that.

@@ -41,6 +41,7 @@ type till struct {
 // line is the way to the provider, which can be cut.
 type line struct {
 	hangs, lies atomic.Bool
+	cutFor      atomic.Value // the order about which nothing gets through, if any
 	late        atomic.Int64 // how long after its maker's call a charge is made, if not 0
 }
 
@@ -60,8 +61,10 @@ func (cut) Hear(header http.Header, body []byte) (event.ID, error) {
 
 var errLine = errors.New("nonsense")
 
-func (l *line) wait(ctx context.Context) error {
+func (l *line) wait(ctx context.Context, o payment.Order) error {
 	switch {
+	case l.cutFor.Load() == o.ID:
+		return errLine
 	case l.hangs.Load():
 		<-ctx.Done()
 		return ctx.Err()
@@ -72,7 +75,7 @@ func (l *line) wait(ctx context.Context) error {
 }
 
 func (l cut) Charge(ctx context.Context, o payment.Order, token string) (payment.Outcome, error) {
-	if err := l.wait(ctx); err != nil {
+	if err := l.wait(ctx, o); err != nil {
 		return payment.Outcome{}, err
 	}
 	if l.late.Load() != 0 {
@@ -82,14 +85,14 @@ func (l cut) Charge(ctx context.Context, o payment.Order, token string) (payment
 }
 
 func (l cut) Ask(ctx context.Context, o payment.Order) (payment.Outcome, error) {
-	if err := l.wait(ctx); err != nil {
+	if err := l.wait(ctx, o); err != nil {
 		return payment.Outcome{}, err
 	}
 	return l.Provider.Ask(ctx, o)
 }
 
 func (l cut) Release(ctx context.Context, o payment.Order) (bool, error) {
-	if err := l.wait(ctx); err != nil {
+	if err := l.wait(ctx, o); err != nil {
 		return false, err
 	}
 	return l.Provider.Release(ctx, o)
