@@ -19,10 +19,9 @@ type Ticket struct {
 
 // Order is an order as the API shows it, with the ticket as it was reserved.
 type Order struct {
-	ID        string    `json:"id"`
-	Status    string    `json:"status"`
-	ExpiresAt time.Time `json:"expiresAt"`
-	Ticket    Ticket    `json:"ticket"`
+	ID     string `json:"id"`
+	Status string `json:"status"`
+	Ticket Ticket `json:"ticket"`
 }
 
 // draft is what a seller writes.
