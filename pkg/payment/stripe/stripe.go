@@ -143,7 +143,7 @@ func (p *Provider) Release(ctx context.Context, order payment.Order) (refunded b
 		return p.refund(ctx, order, intent)
 	}
 	canceled, err := p.client.V1PaymentIntents.Cancel(ctx, intent.ID, &driver.PaymentIntentCancelParams{})
-	if err == nil && canceled.Status != driver.PaymentIntentStatusCanceled {
+	if err == nil && canceled.ID != intent.ID {
 		err = errNonsense
 	}
 	if err != nil { // it may succeed this very moment: the next look refunds it then
