@@ -116,7 +116,6 @@ func (w *waiting) expire(ctx context.Context) (_ []float64, err error) {
 	if err != nil {
 		return nil, err
 	}
-	slices.Sort(late)
 	return []float64{milliseconds(started), percentile(late, 99), slices.Max(memory)}, nil
 }
 

@@ -19,7 +19,7 @@ import (
 
 // purchase is how long it takes on an idle system from the 201 of an order, as its client reads it: until tickets shows the
 // ticket as reserved; and, if it is paid by a test card as soon as payments has heard of it, until orders shows it as
-// complete. The acks tell the moments, so no polling adds to them.
+// complete. The moments are those of the acks, so no polling adds to them.
 //
 // The reference is that of visible: one event from publish to receive, by stan.go alone. The first takes one event; the
 // second two, and a request that writes five times.
